@@ -1,0 +1,29 @@
+"""The tables. One concept, one file."""
+
+from .attempt import Attempt
+from .audit import AuditEntry
+from .event import Event
+from .executor import Executor
+from .fields import Now
+from .message import Message
+from .queue import Queue
+from .step import Checkpoint, Kind, Step, StepAttempt
+from .wait import Wait
+from .workflow import INTERNAL_QUEUE, Workflow
+
+__all__ = [
+    "INTERNAL_QUEUE",
+    "Attempt",
+    "AuditEntry",
+    "Checkpoint",
+    "Event",
+    "Executor",
+    "Kind",
+    "Message",
+    "Now",
+    "Queue",
+    "Step",
+    "StepAttempt",
+    "Wait",
+    "Workflow",
+]

@@ -1,0 +1,81 @@
+"""What a workflow has recorded: its steps, and the tries of a step that failed."""
+
+from django.db import models
+
+from .fields import Key, Moment
+
+
+class Kind(models.TextChoices):
+    """What a slot holds; the timeline draws each in its own way."""
+
+    STEP = "step"
+    TRANSACTION = "transaction"
+    SLEEP = "sleep"
+    SEND = "send"
+    RECV = "recv"
+    SET_EVENT = "set_event"
+    GET_EVENT = "get_event"
+    CHILD = "child"
+    RESULT = "result"
+    MANAGE = "manage"
+
+
+class Step(models.Model):
+    """One recorded operation. Its slot `(workflow, seq)` is decided once; a row is never updated.
+
+    For a sleep, `output` is the wake-up time. `child` names the workflow that a child or result slot speaks of.
+    """
+
+    pk = models.CompositePrimaryKey("workflow_id", "seq")
+    workflow = models.ForeignKey(
+        "durable.Workflow", models.DO_NOTHING, related_name="steps", db_constraint=False, db_index=False
+    )
+    seq = models.IntegerField()
+    name = Key()
+    kind = Key(default=Kind.STEP, choices=Kind.choices)
+    output = models.TextField(null=True)
+    error = models.TextField(null=True)
+    child = Key(null=True)
+    epoch = models.IntegerField()
+    attempts = models.IntegerField(default=1)
+    started_at = Moment()
+    completed_at = Moment()
+
+    class Meta:
+        ordering = ["workflow_id", "seq"]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id}:{self.seq} {self.name}"
+
+
+class StepAttempt(models.Model):
+    """One failed try of a step, written when it fails, so that retries count on over parking and crashes."""
+
+    pk = models.CompositePrimaryKey("workflow_id", "seq", "n")
+    workflow = models.ForeignKey(
+        "durable.Workflow", models.DO_NOTHING, related_name="step_attempts", db_constraint=False, db_index=False
+    )
+    seq = models.IntegerField()
+    n = models.IntegerField(help_text="Counted from 1.")
+    name = Key()
+    error = models.TextField()
+    started_at = Moment()
+    ended_at = Moment()
+
+    class Meta:
+        ordering = ["workflow_id", "seq", "n"]
+
+
+class Checkpoint(models.Model):
+    """A @transaction on another database keeps its outcome there, committed with the user's own writes.
+
+    Keyed by the workflow's generation, which a rewind raises and nothing reuses.
+    """
+
+    pk = models.CompositePrimaryKey("workflow_id", "generation", "seq")
+    workflow_id = Key()
+    generation = models.IntegerField()
+    seq = models.IntegerField()
+    name = Key()
+    output = models.TextField()
+    created_at = Moment()

@@ -1,0 +1,19 @@
+"""What a parked workflow waits for."""
+
+from django.db import models
+
+from .fields import Key
+
+
+class Wait(models.Model):
+    """One condition of a parked workflow (a gather has several), written when it parks, deleted when it is claimed.
+
+    `message`: a message in `target`'s mailbox on topic `detail`; `event`: workflow `target` sets event `detail`;
+    `child`: workflow `target` ends.
+    """
+
+    pk = models.CompositePrimaryKey("kind", "target", "detail", "workflow_id")
+    kind = Key()
+    target = Key()
+    detail = Key(default="")
+    workflow = models.ForeignKey("durable.Workflow", models.DO_NOTHING, related_name="waits", db_constraint=False)
