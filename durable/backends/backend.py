@@ -1,0 +1,247 @@
+"""What a database does for the engine: reads for waiters, claims, recovery, and who is alive.
+
+What runs write is in `writing`. Every method takes the session it works on: the engine's own, or the caller's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.db import DatabaseError, connections
+
+from ..chance import chance
+from ..conf import conf
+from ..engine import commands as c
+from ..engine.journal import Recorded
+from .dialect import Dialect, Postgres, Sqlite
+from .session import Borrowed, Own, OwnPostgres, OwnSqlite, Rows, Session
+from .statements import Statements
+
+BACKWARDS = 100
+"""How many messages of a mailbox are looked at when some are reserved by other open recvs of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A workflow that this executor holds, and all it needs to run it."""
+
+    id: str
+    epoch: int
+    name: str
+    class_name: str | None
+    config_name: str | None
+    input: str
+    serialization: str
+    generation: int
+    queue: str
+    parent: str | None
+    authenticated_user: str | None
+    assumed_role: str | None
+    authenticated_roles: Any
+    recovery_attempts: int
+    version: str | None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was never claimed before, so that it has no journal to read."""
+        return self.epoch == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A workflow whose owner is not among the living."""
+
+    id: str
+    epoch: int
+    executor: str
+    recovery_attempts: int
+    max_recovery_attempts: int | None
+    name: str
+
+    @property
+    def is_dead(self) -> bool:
+        limit = self.max_recovery_attempts
+        return limit is not None and self.recovery_attempts >= limit
+
+
+class Backend:
+    """One database alias."""
+
+    def __init__(self, alias: str):
+        self.alias = alias
+        self.vendor = connections[alias].vendor
+        if self.vendor not in ("postgresql", "sqlite"):
+            raise DatabaseError(f"Durable runs on PostgreSQL and SQLite; DATABASES[{alias!r}] is {self.vendor}.")
+        dialect: Dialect = Postgres if self.vendor == "postgresql" else Sqlite
+        self.pack = dialect.pack
+        self.sql = statements_of(dialect)
+
+    @property
+    def listens(self) -> bool:
+        """Whether the database carries notifications."""
+        return self.vendor == "postgresql" and conf().LISTEN_NOTIFY
+
+    def own(self) -> Own:
+        """A connection of the engine's own, for one thread at a time."""
+        if self.vendor == "sqlite":
+            return OwnSqlite(self.alias)
+        session = OwnPostgres(self.alias)
+        session.prepared = conf().PREPARED_STATEMENTS
+        return session
+
+    def borrowed(self) -> Borrowed:
+        """Django's connection of the calling thread."""
+        return Borrowed(self.alias)
+
+    def run(self, session: Session, statement: str, **params: Any) -> Rows:
+        return session.run(statement, {**params, "now": chance.now()})
+
+    # --- reads
+
+    def answer(self, session: Session, question: Any) -> Any:
+        """What an operation asks (`engine.commands.Ask`)."""
+        match question:
+            case c.Outcome(workflows):
+                rows = self.run(session, self.sql.standing, ids=self.pack(workflows))
+                return {row[0]: c.Standing(*row) for row in rows}
+            case c.NextMessage(workflow, topic, taken):
+                limit = 1 if not taken else BACKWARDS + len(taken)
+                rows = self.run(session, self.sql.next_message, w=workflow, t=topic, n=limit)
+                return next(((number, body) for number, body in rows if number not in taken), None)
+            case c.EventValue(workflow, key):
+                rows = self.run(session, self.sql.event_value, w=workflow, k=key)
+                return rows[0][0] if rows else None
+            case c.AllEvents(workflow):
+                return list(dict(self.run(session, self.sql.all_events, w=workflow)).items())
+            case c.Holder(queue, dedup_id):
+                rows = self.run(session, self.sql.holder, q=queue, d=dedup_id)
+                return rows[0][0] if rows else None
+        raise TypeError(f"unknown question {question!r}")
+
+    def journals(self, session: Session, workflows: Iterable[str]) -> dict[str, dict[int, Recorded]]:
+        """The recorded steps of several workflows, in one query."""
+        found: dict[str, dict[int, Recorded]] = {}
+        for workflow, seq, *recorded in self.run(session, self.sql.journal, ids=self.pack(workflows)):
+            found.setdefault(workflow, {})[seq] = Recorded(*recorded)
+        return found
+
+    def past_tries(self, session: Session, workflows: Iterable[str]) -> dict[str, dict[int, list[str]]]:
+        """The encoded errors of failed attempts, by workflow and slot."""
+        found: dict[str, dict[int, list[str]]] = {}
+        for workflow, seq, error in self.run(session, self.sql.past_tries, ids=self.pack(workflows)):
+            found.setdefault(workflow, {}).setdefault(seq, []).append(error)
+        return found
+
+    # --- claims
+
+    def look(self, session: Session, queues: Iterable[str], names: Iterable[str]) -> tuple[list[str], float | None]:
+        """Which of `queues` have ready work, and when the next timer is due (seconds since the epoch)."""
+        now = chance.now()
+        listed = json.dumps([{"name": queue} for queue in queues])
+        ready, wake = session.together(
+            [
+                (self.sql.look, {"queues": listed, "names": self.pack(names), "now": now}),
+                (self.sql.next_wake, {"now": now}),
+            ]
+        )
+        return [name for (name,) in ready], wake[0][0]
+
+    def promote(self, session: Session) -> Rows:
+        """Make ready what is due: `(id, queue)` of up to 500."""
+        return self.run(session, self.sql.promote)
+
+    def claim(self, session: Session, me: str, rooms: dict[str, int], room: int, names: Iterable[str]) -> list[Claimed]:
+        """Take ready workflows of unlimited queues, in turn, as many as there is room for in each and in all."""
+        queues = json.dumps([{"name": queue, "n": n} for queue, n in rooms.items()])
+        rows = self.run(session, self.sql.claim, me=me, queues=queues, room=room, names=self.pack(names))
+        return self._claimed(session, rows)
+
+    def claim_limited(self, session: Session, me: str, queue: str, room: int, names: Iterable[str]) -> list[Claimed]:
+        """Take ready workflows of one limited queue: first those that hold a place, then as many as its limits allow.
+
+        The queue row's lock makes counting and taking one thing over all executors; the count runs in a statement of
+        its own, because one that waited for the lock would count with the snapshot from before (measured: 25 at 10).
+        """
+        base = {"me": me, "queue": queue, "names": self.pack(names), "now": chance.now()}
+        with session.transaction():
+            locked, places = session.together([(self.sql.queue_lock, base), (self.sql.queue_places, base)])
+            if not locked:
+                return []
+            concurrency, rate_limit, rate_period, starts, now = locked[0]
+            rows = session.run(self.sql.claim_places, {**base, "room": room})
+            room -= len(rows)
+            if concurrency is not None:
+                room = min(room, concurrency - places[0][0])
+            recent: list[float] = []
+            if rate_limit is not None:
+                recent = [start for start in json.loads(starts) if start > now - rate_period]
+                room = min(room, rate_limit - len(recent))
+            if room > 0:
+                fresh = session.run(self.sql.claim_limited.format(room=int(room)), base)
+                if fresh and rate_limit is not None:
+                    recent += [now] * len(fresh)
+                    session.run(self.sql.queue_starts, {"queue": queue, "starts": json.dumps(recent)})
+                rows += fresh
+            return self._claimed(session, rows)
+
+    def _claimed(self, session: Session, rows: Rows) -> list[Claimed]:
+        claimed = [Claimed(*row) for row in rows]
+        if again := [each.id for each in claimed if not each.is_fresh]:
+            self.run(session, self.sql.forget_waits, ids=self.pack(again))
+        return claimed
+
+    # --- the living and the lost
+
+    def pulse(self, session: Session, me: str, lease: float, running: int, activity: list[Any]) -> tuple[bool, float] | None:
+        """Renew a lease: `(is draining, database's now)`, or None when somebody has declared this executor dead."""
+        rows = self.run(session, self.sql.pulse, me=me, lease=lease, running=running, activity=json.dumps(activity))
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def recover(self, session: Session) -> list[Orphan]:
+        """Let go of up to 1,000 workflows whose owner is not among the living; bury those that crashed too often."""
+        with session.transaction():
+            orphans = [Orphan(*row) for row in self.run(session, self.sql.orphans)]
+            for statement, dead in ((self.sql.recover, False), (self.sql.bury, True)):
+                if lost := [{"w": o.id, "e": o.epoch} for o in orphans if o.is_dead is dead]:
+                    self.run(session, statement, lost=json.dumps(lost))
+            if orphans:
+                attempts = [{"w": o.id, "e": o.epoch, "x": o.executor, "t": "lost"} for o in orphans]
+                self.run(session, self.sql.attempts, attempts=json.dumps(attempts))
+                ended = [{"k": "child", "t": o.id, "d": ""} for o in orphans if o.is_dead]
+                self.wake(session, ended)
+        return orphans
+
+    def wake(self, session: Session, conditions: list[dict[str, str]]) -> Rows:
+        """Make ready the parked workflows that wait for any of `conditions`: `(id, queue)`."""
+        if not conditions:
+            return []
+        return self.run(session, self.sql.wake, true=json.dumps(conditions))
+
+    def sweep_waits(self, session: Session, after: tuple[str, str, str, str]) -> tuple[tuple[str, str, str, str], Rows]:
+        """Check the next 500 waits after a key against the world, in case a wake-up was lost."""
+        kind, target, detail, workflow = after
+        rows = self.run(session, self.sql.missed, kind=kind, target=target, detail=detail, workflow=workflow)
+        waits = [{"k": k, "t": t, "d": d, "w": w} for k, t, d, w in rows]
+        true = {row[0] for row in self.run(session, self.sql.come_true, waits=json.dumps(waits))} if waits else set()
+        woken = self.wake(session, [each for each in waits if each["w"] in true])
+        return (rows[-1] if len(rows) == 500 else ("", "", "", "")), woken  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=2)
+def statements_of(dialect: Dialect) -> Statements:
+    return Statements(dialect)
+
+
+@lru_cache(maxsize=8)
+def _backend(alias: str, vendor: str) -> Backend:
+    return Backend(alias)
+
+
+def backend() -> Backend:
+    """The backend of the engine's database."""
+    alias = conf().DATABASE
+    return _backend(alias, connections[alias].vendor)

@@ -1,0 +1,111 @@
+"""The few words in which the two databases differ, so that most statements are written once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+
+class Postgres:
+    now = "clock_timestamp()"
+    position = position_of_row = "nextval('durable_position')"
+    lock = "for no key update skip locked"
+    lock_w = "for no key update of w skip locked"
+
+    @staticmethod
+    def rows(name: str, columns: str) -> str:
+        """The JSON array in parameter `name` as a table x; `columns` is "w text, e int, ..."."""
+        return f"jsonb_to_recordset(%({name})s::jsonb) as x({columns})"
+
+    @staticmethod
+    def member(column: str, name: str) -> str:
+        """`column` is among the texts of parameter `name` (see `pack`)."""
+        return f"{column} = any(%({name})s::text[])"
+
+    @staticmethod
+    def pack(texts: Iterable[str]) -> Any:
+        return list(texts)
+
+    @staticmethod
+    def seconds(value: str) -> str:
+        return f"extract(epoch from {value})::float8"
+
+    @staticmethod
+    def held(name: str) -> str:
+        """The rows of the batch in parameter `name` whose locks are ours; those that somebody holds are skipped."""
+        return f"""w.id = any(array(select l.id from durable_workflow l where l.id = any(array(
+            select y.w from jsonb_to_recordset(%({name})s::jsonb) as y(w text))) order by l.id for no key update skip locked))"""
+
+    @staticmethod
+    def first_of_each_queue(ready: str) -> str:
+        """Ids of the first ready rows of each queue, as many as the worker has room for in it, at most %(room)s."""
+        return f"""select r.id from jsonb_to_recordset(%(queues)s::jsonb) as q(name text, n int) cross join lateral (
+            select w.id from durable_workflow w where w.queue = q.name and {ready}
+            order by w.priority, w.position limit q.n for no key update of w skip locked) r limit %(room)s"""
+
+    @staticmethod
+    def time(value: str) -> str:
+        return f"to_timestamp({value})"
+
+    @staticmethod
+    def later(seconds: str) -> str:
+        return f"clock_timestamp() + {seconds} * interval '1 second'"
+
+    @staticmethod
+    def among(column: str, query: str) -> str:
+        """`column` is in `query`, planned as a list of keys: a plain IN may hash-join the whole table."""
+        return f"{column} = any(array({query}))"
+
+
+class Sqlite:
+    now = "%(now)s"
+    position = "cast(%(now)s * 1000000 as integer)"
+    position_of_row = "cast(%(now)s * 1000000 as integer) + x.ord"
+    lock = ""
+    lock_w = ""
+
+    @staticmethod
+    def rows(name: str, columns: str) -> str:
+        parts = [column.split()[0] for column in columns.split(",")]
+        listed = ", ".join(f"value->>'{part}' as {part}" for part in parts)
+        return f"(select {listed}, key as ord from json_each(%({name})s)) as x"
+
+    @staticmethod
+    def member(column: str, name: str) -> str:
+        return f"{column} in (select value from json_each(%({name})s))"
+
+    @staticmethod
+    def pack(texts: Iterable[str]) -> Any:
+        return json.dumps(list(texts))
+
+    @staticmethod
+    def seconds(value: str) -> str:
+        return value
+
+    @staticmethod
+    def held(name: str) -> str:
+        return "true"
+
+    @staticmethod
+    def first_of_each_queue(ready: str) -> str:
+        """SQLite has no LATERAL: rank within each queue, which walks the ready rows of the named queues only."""
+        return f"""select id from (select w.id, q.value->>'n' as n, row_number() over
+            (partition by w.queue order by w.priority, w.position) as rank
+            from json_each(%(queues)s) q join durable_workflow w on w.queue = q.value->>'name' and {ready})
+            where rank <= n limit %(room)s"""
+
+    @staticmethod
+    def time(value: str) -> str:
+        return value
+
+    @staticmethod
+    def later(seconds: str) -> str:
+        return f"%(now)s + {seconds}"
+
+    @staticmethod
+    def among(column: str, query: str) -> str:
+        return f"{column} in ({query})"
+
+
+Dialect = type[Postgres] | type[Sqlite]

@@ -1,0 +1,166 @@
+"""Connections for the hot statements: the engine's own, or the one that Django has open in this thread.
+
+A statement is written once with `%(name)s` places. An own connection skips Django's cursor (measured: 258 µs against
+382 µs a statement on PostgreSQL) and prepares its statements; a borrowed one keeps Django's, so that the statements
+join the caller's transaction and appear in its query log.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections, transaction
+from django.db.utils import InterfaceError, OperationalError
+
+Rows = list[tuple[Any, ...]]
+Statement = tuple[str, Mapping[str, Any]]
+
+PLACE = re.compile(r"%\((\w+)\)s")
+
+
+class Borrowed:
+    """Django's own connection of the calling thread."""
+
+    def __init__(self, alias: str):
+        self.alias = alias
+
+    def run(self, sql: str, params: Mapping[str, Any]) -> Rows:
+        with connections[self.alias].cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.fetchall() if cursor.description else []
+
+    def together(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Run statements in one transaction, or in the caller's."""
+        with transaction.atomic(using=self.alias):
+            return [self.run(sql, params) for sql, params in statements]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with transaction.atomic(using=self.alias):
+            yield
+
+
+class Own:
+    """A connection of the engine's, made by Django from the alias, outside its registry. One thread at a time."""
+
+    def __init__(self, alias: str):
+        self.lock = threading.RLock()
+        self.wrapper = connections.create_connection(alias)
+        self.wrapper.inc_thread_sharing()
+        self.raw: Any = None
+
+    def connect(self) -> Any:
+        """The driver's connection, opened when it is not."""
+        if self.raw is None:
+            self.wrapper.ensure_connection()
+            self.raw = self.wrapper.connection
+            self.prepare()
+        return self.raw
+
+    def prepare(self) -> None:
+        """Settings of a fresh connection."""
+
+    def close(self) -> None:
+        """Close it; the next statement opens another."""
+        with self.lock:
+            self.raw = None
+            try:
+                self.wrapper.close()
+            except (OperationalError, InterfaceError):
+                self.wrapper.connection = None
+
+
+class OwnPostgres(Own):
+    prepared = True
+
+    def prepare(self) -> None:
+        if self.prepared:
+            self.raw.prepare_threshold = 0
+
+    def run(self, sql: str, params: Mapping[str, Any]) -> Rows:
+        from psycopg import Cursor
+
+        with self.lock, self.wrapper.wrap_database_errors:
+            cursor = Cursor(self.connect())
+            cursor.execute(sql, params)
+            return cursor.fetchall() if cursor.description else []
+
+    def together(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Send all statements at once; they are one transaction and one round trip."""
+        from psycopg import Cursor
+
+        if len(statements) == 1:
+            return [self.run(*statements[0])]
+        with self.lock, self.wrapper.wrap_database_errors:
+            raw = self.connect()
+            cursors = [Cursor(raw) for _ in statements]
+            with raw.pipeline():
+                for cursor, (sql, params) in zip(cursors, statements, strict=True):
+                    cursor.execute(sql, params)
+            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self.lock, self.wrapper.wrap_database_errors, self.connect().transaction():
+            yield
+
+
+class OwnSqlite(Own):
+    def run(self, sql: str, params: Mapping[str, Any]) -> Rows:
+        with self.lock, self.wrapper.wrap_database_errors:
+            return self.connect().execute(named(sql), params).fetchall()
+
+    def together(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Run statements in one IMMEDIATE transaction."""
+        if len(statements) == 1:
+            return [self.run(*statements[0])]
+        with self.transaction():
+            return [self.run(sql, params) for sql, params in statements]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self.lock, self.wrapper.wrap_database_errors:
+            raw = self.connect()
+            if raw.in_transaction:
+                yield
+                return
+            raw.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                raw.execute("COMMIT")
+            except BaseException:
+                if raw.in_transaction:
+                    raw.execute("ROLLBACK")
+                raise
+
+
+@lru_cache(maxsize=512)
+def named(sql: str) -> str:
+    """`%(name)s` as sqlite3 spells it."""
+    return PLACE.sub(r":\1", sql).replace("%%", "%")
+
+
+PASSING_STATES = ("08", "40", "53", "55", "57")
+"""SQLSTATE classes of connection loss, conflicts, lack of resources, locks, and an operator's shutdown."""
+PASSING_WORDS = ("locked", "busy", "unable to open", "disk i/o", "disk is full", "closed")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a database error may go away by itself, so that the same statement is worth another try."""
+    if isinstance(error, InterfaceError):
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    cause = error.__cause__
+    if type(cause).__module__.startswith("sqlite3"):
+        return any(word in str(error).lower() for word in PASSING_WORDS)
+    state = getattr(cause, "sqlstate", None)
+    return state is None or state[:2] in PASSING_STATES
+
+
+Session = Borrowed | OwnPostgres | OwnSqlite

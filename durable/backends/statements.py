@@ -1,0 +1,248 @@
+"""The hot statements, written once over the few words in which the databases differ (`dialect`).
+
+The rules behind their shape, each measured: a batch travels as one JSON parameter; every write of a run takes its
+workflow's row lock in id order and skips rows that somebody else holds; ids are compared as `= any(array(...))`, because
+PostgreSQL takes a LIMIT that it does not know for a tenth of the table.
+"""
+
+from __future__ import annotations
+
+from .dialect import Dialect
+
+STEP = "workflow_id, seq, name, kind, output, error, child, attempts, epoch, started_at, completed_at"
+
+CLAIMED = """id, epoch, name, class_name, config_name, input, serialization, generation, queue, parent,
+    authenticated_user, assumed_role, authenticated_roles, recovery_attempts, version"""
+
+NEW = """id text, name text, class_name text, config_name text, queue text, partition_key text, priority int,
+    dedup_id text, delay float8, timeout float8, version text, application text, parent text, max_recovery_attempts int,
+    authenticated_user text, assumed_role text, authenticated_roles jsonb, attributes jsonb, traceparent text, input text,
+    serialization text, executor text, pw text, ps int, pe int"""
+
+
+class Statements:
+    """Every statement of one dialect, built once."""
+
+    def __init__(self, d: Dialect):
+        guarded = "(x.pw is null or exists (select 1 from durable_step s where s.workflow_id = x.pw and s.seq = x.ps and s.epoch = x.pe))"
+
+        # --- what runs write
+
+        self.record = f"""
+            with x as materialized (select * from {d.rows("rows", "w text, e int, s int, n text, k text, o text, r text, c text, a int, b float8, f float8")}),
+            l as materialized (select w.id, w.epoch from durable_workflow w
+                where {d.among("w.id", "select w from x")} and w.status = 'PENDING' order by w.id {d.lock})
+            insert into durable_step ({STEP})
+            select x.w, x.s, x.n, x.k, x.o, x.r, x.c, x.a, x.e, {d.time("x.b")}, {d.time("x.f")}
+            from x join l on l.id = x.w and l.epoch = x.e where true
+            on conflict do nothing returning workflow_id, seq"""
+
+        self.record_one = f"""
+            insert into durable_step ({STEP})
+            select w.id, %(s)s, %(n)s, %(k)s, %(o)s, %(r)s, %(c)s, %(a)s, w.epoch, {d.time("%(b)s")}, {d.time("%(f)s")}
+            from durable_workflow w where w.id = %(w)s and w.epoch = %(e)s and w.status = 'PENDING' {d.lock_w}
+            on conflict do nothing returning workflow_id, seq"""
+
+        self.tries = f"""
+            insert into durable_stepattempt (workflow_id, seq, n, name, error, started_at, ended_at)
+            select x.w, x.s, x.n, x.name, x.r, {d.time("x.b")}, {d.time("x.f")}
+            from {d.rows("tries", "w text, e int, s int, n int, name text, r text, b float8, f float8")}
+            join durable_workflow w on w.id = x.w and w.epoch = x.e and w.status = 'PENDING' where true
+            on conflict do nothing returning workflow_id, seq"""
+
+        self.insert = f"""
+            insert into durable_workflow (id, name, class_name, config_name, status, epoch, generation, executor, queue,
+                partition_key, priority, position, dedup_id, run_after, wake_at, version, application, created_at,
+                started_at, updated_at, timeout, recovery_attempts, max_recovery_attempts, parent, authenticated_user,
+                assumed_role, authenticated_roles, attributes, traceparent, input, serialization)
+            select x.id, x.name, x.class_name, x.config_name,
+                case when x.executor is not null then 'PENDING' when x.delay is not null then 'DELAYED' else 'ENQUEUED' end,
+                case when x.executor is null then 0 else 1 end, 0, x.executor, x.queue, x.partition_key, x.priority,
+                {d.position_of_row}, x.dedup_id, case when x.delay is null then {d.now} end,
+                case when x.delay is not null then {d.later("x.delay")} end, x.version, x.application, {d.now},
+                case when x.executor is not null then {d.now} end, {d.now}, x.timeout, 0, x.max_recovery_attempts,
+                x.parent, x.authenticated_user, x.assumed_role, x.authenticated_roles, x.attributes, x.traceparent,
+                x.input, x.serialization
+            from {d.rows("new", NEW)} where {guarded}
+            on conflict do nothing returning id"""
+
+        self.deliver = f"""
+            insert into durable_message (workflow_id, topic, key, body, sender, created_at)
+            select x.w, x.t, x.k, x.o, x.pw, {d.now}
+            from {d.rows("messages", "w text, t text, k text, o text, pw text, ps int, pe int")} where {guarded}
+                and exists (select 1 from durable_workflow w where w.id = x.w)
+            on conflict do nothing returning workflow_id"""
+
+        self.consume = f"""
+            update durable_message as m set consumed_seq = x.ps
+            from {d.rows("consumed", "m bigint, pw text, ps int, pe int")}
+            where m.id = x.m and m.workflow_id = x.pw and m.consumed_seq is null and {guarded}"""
+
+        fenced = "exists (select 1 from durable_workflow w where w.id = x.w and w.epoch = x.pe)"
+        self.publish = f"""
+            insert into durable_event (workflow_id, key, seq, value, created_at)
+            select x.w, x.k, x.ps, x.o, {d.now}
+            from {d.rows("events", "w text, k text, o text, ps int, pe int")} where {fenced}
+            on conflict (workflow_id, key, seq) do update set value = excluded.value, created_at = excluded.created_at"""
+
+        self.finish = f"""
+            update durable_workflow as w set status = x.t, output = x.o, error = x.r, error_type = x.y,
+                error_fingerprint = x.p, failure = case when x.t = 'SUCCESS' then null else x.t end, run_after = null,
+                wake_at = null, waiting_for = null, admitted = null, dedup_id = null, deadline = null,
+                completed_at = {d.now}, updated_at = {d.now}
+            from {d.rows("endings", "w text, e int, t text, o text, r text, y text, p text")}
+            where w.id = x.w and w.epoch = x.e and w.status = 'PENDING' and {d.held("endings")}
+            returning id"""
+
+        self.let_go = f"""
+            update durable_workflow as w set executor = null, epoch = w.epoch + 1, waiting_for = x.reason,
+                run_after = case when x.reason is null then coalesce(w.run_after, {d.now}) end,
+                wake_at = case when x.reason is null then null when x.u is null then {d.later("3600")} else {d.time("x.u")} end,
+                updated_at = {d.now}
+            from {d.rows("lettings", "w text, e int, reason text, u float8")}
+            where w.id = x.w and w.epoch = x.e and w.status = 'PENDING' and {d.held("lettings")}
+            returning id"""
+
+        self.wait = f"""
+            insert into durable_wait (kind, target, detail, workflow_id)
+            select x.k, x.t, x.d, x.w from {d.rows("waits", "k text, t text, d text, w text")} where true
+            on conflict do nothing"""
+
+        self.come_true = f"""
+            select distinct x.w from {d.rows("waits", "k text, t text, d text, w text")} where
+            (x.k = 'message' and exists (select 1 from durable_message m
+                where m.workflow_id = x.t and m.topic = x.d and m.consumed_seq is null))
+            or (x.k = 'event' and exists (select 1 from durable_event v where v.workflow_id = x.t and v.key = x.d))
+            or (x.k = 'child' and not exists (select 1 from durable_workflow c
+                where c.id = x.t and c.status in ('ENQUEUED', 'DELAYED', 'PENDING')))"""
+
+        waiting = """select w.id from {source} join durable_wait t on t.kind = x.k and t.target = x.t and t.detail = x.d
+            join durable_workflow w on w.id = t.workflow_id
+            where w.status = 'PENDING' and w.executor is null and w.run_after is null order by w.id """
+        source = d.rows("true", "k text, t text, d text")
+        self.wake = f"""
+            update durable_workflow set run_after = {d.now}, wake_at = null, updated_at = {d.now}
+            where {d.among("id", waiting.format(source=source) + d.lock_w)} returning id, queue"""
+
+        self.attempts = f"""
+            insert into durable_attempt (workflow_id, epoch, executor, ended_at, outcome, detail)
+            select x.w, x.e, x.x, {d.now}, x.t, coalesce(x.d, '')
+            from {d.rows("attempts", "w text, e int, x text, t text, d text")} where true"""
+
+        self.lock = f"select id from durable_workflow where {d.member('id', 'ids')} order by id {d.lock}"
+
+        # --- how executors get work
+
+        ready = f"w.run_after is not null and w.executor is null and {d.member('w.name', 'names')}"
+        taken = f"""status = 'PENDING', executor = %(me)s, epoch = w.epoch + 1, waiting_for = null,
+                started_at = coalesce(w.started_at, {d.now}), updated_at = {d.now}"""
+        alive = f"exists (select 1 from durable_executor e where e.id = %(me)s and not e.draining and e.lease_until > {d.now})"
+
+        self.claim = f"""
+            update durable_workflow as w set {taken}
+            where {d.among("w.id", d.first_of_each_queue(ready))} and {alive} returning {CLAIMED}"""
+
+        self.claim_places = f"""
+            update durable_workflow as w set {taken}
+            where {d.among("w.id", f"select w.id from durable_workflow w where w.admitted = %(queue)s and {ready} limit %(room)s {d.lock_w}")}
+            and {alive} returning {CLAIMED}"""
+
+        self.claim_limited = f"""
+            update durable_workflow as w set {taken}, admitted = %(queue)s
+            where {d.among("w.id", f"select w.id from durable_workflow w where w.queue = %(queue)s and w.admitted is null and {ready} order by w.priority, w.position limit {{room}} {d.lock_w}")}
+            and {alive} returning {CLAIMED}"""
+
+        self.queue_lock = f"""select concurrency, rate_limit, rate_period, starts, {d.seconds(d.now)}
+            from durable_queue where name = %(queue)s and not paused {d.lock}"""
+        self.queue_places = "select count(*) from durable_workflow where admitted = %(queue)s"
+        self.queue_starts = "update durable_queue set starts = %(starts)s where name = %(queue)s"
+
+        self.queue_limits = """select name, paused, concurrency, worker_concurrency, rate_limit, max_tasks_per_iteration
+            from durable_queue"""
+
+        self.forget_waits = f"delete from durable_wait where {d.member('workflow_id', 'ids')}"
+
+        self.look = f"""select x.name from {d.rows("queues", "name text")} where exists
+            (select 1 from durable_workflow w where w.queue = x.name and {ready})"""
+        self.next_wake = f"select {d.seconds('min(wake_at)')} from durable_workflow where wake_at is not null"
+
+        self.promote = f"""
+            update durable_workflow set run_after = {d.now}, wake_at = null, updated_at = {d.now},
+                position = case when status = 'DELAYED' then {d.position} else position end,
+                status = case when status = 'DELAYED' then 'ENQUEUED' else status end
+            where {d.among("id", f"select w.id from durable_workflow w where w.wake_at <= {d.now} order by w.wake_at limit 500 {d.lock_w}")}
+            returning id, queue"""
+
+        # --- how executors live
+
+        self.pulse = f"""
+            update durable_executor set heartbeat_at = {d.now}, lease_until = {d.later("%(lease)s")}, running = %(running)s,
+                activity = %(activity)s
+            where id = %(me)s and lease_until > {d.now} and stopped_at is null
+            returning draining, {d.seconds(d.now)}"""
+
+        self.orphans = f"""
+            select w.id, w.epoch, w.executor, w.recovery_attempts, w.max_recovery_attempts, w.name
+            from durable_workflow w where w.run_after is not null and w.executor is not null and not exists
+                (select 1 from durable_executor e where e.id = w.executor and e.lease_until > {d.now})
+            limit 1000 {d.lock_w}"""
+
+        self.recover = f"""
+            update durable_workflow as w set executor = null, epoch = w.epoch + 1, recovery_attempts = w.recovery_attempts + 1,
+                updated_at = {d.now}
+            from {d.rows("lost", "w text, e int")} where w.id = x.w and w.epoch = x.e"""
+
+        self.bury = f"""
+            update durable_workflow as w set status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED',
+                failure = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', epoch = w.epoch + 1, recovery_attempts = w.recovery_attempts + 1,
+                run_after = null, wake_at = null, waiting_for = null, admitted = null, dedup_id = null, deadline = null,
+                completed_at = {d.now}, updated_at = {d.now}
+            from {d.rows("lost", "w text, e int")} where w.id = x.w and w.epoch = x.e"""
+
+        self.mine = "select id, epoch from durable_workflow where run_after is not null and executor = %(me)s"
+
+        self.missed = """
+            select t.kind, t.target, t.detail, t.workflow_id from durable_wait t
+            where (t.kind, t.target, t.detail, t.workflow_id) > (%(kind)s, %(target)s, %(detail)s, %(workflow)s)
+            order by t.kind, t.target, t.detail, t.workflow_id limit 500"""
+
+        heads = d.first_of_each_queue("w.run_after is not null and w.executor is null")
+        self.set_aside = f"""
+            update durable_workflow as w set run_after = null, wake_at = {d.later("30")}, waiting_for = 'executor:' || w.name
+            where {d.among("w.id", heads)} and not {d.member("w.name", "known")} returning id"""
+        self.welcome = f"""
+            update durable_workflow set run_after = {d.now}, wake_at = null, waiting_for = null
+            where wake_at is not null and {d.member("waiting_for", "reasons")} returning id"""
+
+        # --- what operators do
+
+        self.cancel = f"""
+            update durable_workflow set status = 'CANCELLED', failure = 'CANCELLED', epoch = epoch + 1, run_after = null,
+                wake_at = null, waiting_for = null, admitted = null, dedup_id = null, deadline = null,
+                completed_at = {d.now}, updated_at = {d.now}
+            where id = %(id)s and status in ('ENQUEUED', 'DELAYED', 'PENDING') returning epoch - 1, executor"""
+
+        self.resume = f"""
+            update durable_workflow set status = 'ENQUEUED', failure = null, epoch = epoch + 1, executor = null,
+                queue = %(queue)s, position = {d.position}, admitted = null, run_after = {d.now}, wake_at = null,
+                waiting_for = null, completed_at = null, output = null, error = null, error_type = null,
+                error_fingerprint = null, deadline = null, recovery_attempts = 0, updated_at = {d.now}
+            where id = %(id)s and (status in ('ENQUEUED', 'DELAYED', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
+                or (status = 'ERROR' and error_type = 'NonDeterminism')) returning epoch - 1"""
+
+        # --- what waiters read
+
+        self.next_message = """select id, body from durable_message where workflow_id = %(w)s and topic = %(t)s
+            and consumed_seq is null order by id limit %(n)s"""
+        self.event_value = """select value from durable_event where workflow_id = %(w)s and key = %(k)s
+            order by seq desc limit 1"""
+        self.all_events = "select key, value from durable_event where workflow_id = %(w)s order by key, seq"
+        self.standing = f"""select id, name, class_name, config_name, status, output, error, serialization,
+            recovery_attempts, input from durable_workflow where {d.member("id", "ids")}"""
+        self.holder = "select id from durable_workflow where queue = %(q)s and dedup_id = %(d)s"
+        self.fences = f"select id, epoch, status from durable_workflow where {d.member('id', 'ids')}"
+        self.stored = f"select workflow_id, seq, name, epoch from durable_step where {d.member('workflow_id', 'ids')}"
+        self.journal = f"""select workflow_id, seq, name, output, error, child from durable_step
+            where {d.member("workflow_id", "ids")}"""
+        self.past_tries = f"""select workflow_id, seq, error from durable_stepattempt
+            where {d.member("workflow_id", "ids")} order by workflow_id, seq, n"""

@@ -1,0 +1,278 @@
+"""All that an operation may ask of the outside world, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+# --- what is written
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One slot to be decided. Payloads are encoded text; times are seconds since the epoch."""
+
+    seq: int
+    name: str
+    kind: str
+    output: str | None = None
+    error: str | None = None
+    child: str | None = None
+    attempts: int = 1
+    started_at: float = 0.0
+    completed_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkflow:
+    """A workflow to be inserted; an existing row with its id is left as it is."""
+
+    id: str
+    name: str
+    input: str
+    queue: str
+    serialization: str = "json"
+    class_name: str | None = None
+    config_name: str | None = None
+    version: str | None = None
+    application: str | None = None
+    priority: int = 0
+    dedup_id: str | None = None
+    partition_key: str | None = None
+    delay: float | None = None
+    timeout: float | None = None
+    parent: str | None = None
+    max_recovery_attempts: int | None = None
+    authenticated_user: str | None = None
+    assumed_role: str | None = None
+    authenticated_roles: list[str] | None = None
+    attributes: dict[str, Any] | None = None
+    traceparent: str | None = None
+    executor: str | None = None
+    """Set for a run that begins here and now: the row is inserted already claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """A message for a mailbox; a key that the mailbox has seen is dropped."""
+
+    destination: str
+    topic: str
+    key: str
+    body: str
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consume:
+    """A message is received by a slot."""
+
+    message: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """A value of an event."""
+
+    workflow: str
+    key: str
+    seq: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTry:
+    """One failed attempt of a step, counted from 1."""
+
+    seq: int
+    n: int
+    name: str
+    error: str
+    started_at: float
+    ended_at: float
+
+
+Effect = NewWorkflow | Deliver | Consume | Publish | FailedTry
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Make these slots and effects durable, together or not at all."""
+
+    rows: tuple[Row, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+# --- what is read
+
+
+@dataclass(frozen=True, slots=True)
+class NextMessage:
+    """The oldest message of a topic that nobody has taken: `(id, body)` or None."""
+
+    workflow: str
+    topic: str
+    taken: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class EventValue:
+    """The newest value of an event as text, or None."""
+
+    workflow: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllEvents:
+    """The newest value of every event of a workflow: `[(key, text)]`."""
+
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How these workflows stand: `{id: Standing}`, without those that do not exist."""
+
+    workflows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The live workflow that holds a deduplication id in a queue: its id, or None."""
+
+    queue: str
+    dedup_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a waiter needs to know of a workflow."""
+
+    id: str
+    name: str
+    class_name: str | None
+    config_name: str | None
+    status: str
+    output: str | None
+    error: str | None
+    serialization: str
+    recovery_attempts: int
+    input: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    question: NextMessage | EventValue | AllEvents | Outcome | Holder
+
+
+# --- what is done
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a step's code runs: what its context tells it."""
+
+    seq: int
+    name: str
+    attempt: int = 1
+    max_attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Run user code inside a step."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Transact:
+    """Run user code and decide its slot in one database transaction; gives back what the code returned."""
+
+    fn: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    frame: Frame
+    slot: Any
+    using: str | None
+    isolation: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunHere:
+    """Run a workflow that was recorded as claimed by this process, nested in the one that called it."""
+
+    workflow: NewWorkflow
+    definition: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What may come true for a waiter: see `durable.models.Wait`."""
+
+    kind: str
+    target: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Wait until one of `conditions` may have come true, or until a time (seconds since the epoch).
+
+    The performer may wait in memory and give the operation its turn again, or unwind the run and let it wait in the
+    database. `since` is the mark that the operation took before it looked, so that nothing slips in between.
+    """
+
+    reason: str
+    conditions: tuple[Condition, ...] = ()
+    until: float | None = None
+    since: int = 0
+
+
+Command = Record | Ask | Call | Transact | RunHere | Park
+
+
+# --- what the recorder commits for a run
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a workflow ends. `status` is one of states.FINAL."""
+
+    status: str
+    output: str | None = None
+    error: str | None = None
+    error_type: str | None = None
+    fingerprint: str | None = None
+    keeps: bool = field(default=False)
+    """Whether the row may be resumed from its journal (nondeterminism)."""
+
+
+@dataclass(slots=True)
+class Letting:
+    """A run lets go of its workflow: parked on conditions, or released to whoever is next."""
+
+    reason: str | None
+    conditions: tuple[Condition, ...] = ()
+    until: float | None = None
+    outcome: str | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One thing that a run wants committed, under its fence `(workflow, epoch)`."""
+
+    workflow: str
+    epoch: int
+    record: Record | None = None
+    ending: Ending | None = None
+    letting: Letting | None = None

@@ -1,0 +1,51 @@
+"""Events: values that a workflow publishes under a key, and their history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .commands import AllEvents, Ask, Condition, EventValue, Park, Publish, Record
+from .drive import Operation
+
+
+def set_event(scope: Any, key: str, value: Any) -> Operation:
+    """Publish a value under a key, or replace it; exactly once from a workflow, at least once from a step."""
+    slot = scope.open("set_event", "set_event")
+    if slot.recorded:
+        return slot.replay()
+    yield slot.success(None, Publish(scope.workflow_id, key, slot.seq, scope.journal.encode(value)))
+    return None
+
+
+def get_event(scope: Any, workflow: str, key: str, timeout: float) -> Operation:
+    """The value of another workflow's event, or None when it is not set within `timeout` seconds."""
+    slot, timer = scope.open("get_event", "get_event"), scope.open("sleep", "sleep")
+    if slot.recorded:
+        return slot.replay()
+    journal = scope.journal
+    deadline = timer.replay() if timer.recorded else None
+    while True:
+        since = scope.mark()
+        text = yield Ask(EventValue(workflow, key))
+        if deadline is None:
+            deadline = scope.now() + max(0.0, timeout)
+            timed = (timer.decided(journal.encode(deadline)),)
+        else:
+            timed = ()
+        if text is not None or scope.now() >= deadline:
+            yield Record((slot.decided(text, child=workflow), *timed))
+            return None if text is None else journal.serializer.deserialize(text)
+        if timed:
+            yield Record(timed)
+        yield Park(f"event:{workflow}/{key}", (Condition("event", workflow, key),), deadline, since)
+
+
+def get_all_events(scope: Any, workflow: str) -> Operation:
+    """The newest value of every event of a workflow, as a dict."""
+    slot = scope.open("get_all_events", "get_event")
+    if slot.recorded:
+        return slot.replay()
+    values = yield Ask(AllEvents(workflow))
+    events = {key: scope.journal.serializer.deserialize(text) for key, text in values}
+    yield slot.success(events, child=workflow)
+    return events
