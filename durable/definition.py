@@ -1,0 +1,229 @@
+"""@workflow: a function becomes a definition that can be called, started and enqueued."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, update_wrapper
+from inspect import iscoroutinefunction
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from asgiref.sync import sync_to_async
+
+from .conf import conf
+from .context import scope
+from .engine import children
+from .engine.commands import NewWorkflow
+from .engine.drive import adrive, begun, drive
+from .errors import InsideStep, InvalidOption
+from .executor import here as direct
+from .executor.outside import encode
+from .handles import WorkflowHandle
+from .models import INTERNAL_QUEUE
+from .options import StartOptions
+from .pending import take_id
+from .registry import registry
+from .verbs import aresult, astart, check_colour, here, result, start
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+UNSET: Any = object()
+
+
+class Definition(Generic[P, R]):
+    """A workflow function, known by its name.
+
+    Calling it runs the workflow here and now, durably, and gives its result. `start` hands it to an executor. `using`
+    says how: `checkout.using(workflow_id="o-1", queue="orders", priority=5).start(order)`.
+    """
+
+    def __init__(self, fn: Callable[P, R], name: str | None = None, max_recovery_attempts: Any = UNSET, park: bool = True):
+        self.fn = fn
+        self.name = name or fn.__qualname__
+        self._max_recovery_attempts = max_recovery_attempts
+        self.park = park
+        self.is_async = iscoroutinefunction(fn)
+        update_wrapper(self, fn)
+
+    @property
+    def max_recovery_attempts(self) -> int | None:
+        if self._max_recovery_attempts is UNSET:
+            return conf().MAX_RECOVERY_ATTEMPTS
+        return self._max_recovery_attempts
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of the function's source: an edit elsewhere strands no workflow of this one."""
+        try:
+            source = inspect.getsource(self.fn)
+        except (OSError, TypeError):
+            source = self.fn.__qualname__
+        return hashlib.sha256(source.encode()).hexdigest()[:10]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return Start(self, StartOptions())(*args, **kwargs)
+
+    def using(self, **options: Any) -> Start[P, R]:
+        """The same workflow with options for its next start: see `StartOptions`. Raises `InvalidOption`."""
+        return Start(self, start_options(options))
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
+        """Store a new execution, which an executor then runs; gives a handle as soon as it is stored."""
+        return Start(self, StartOptions()).start(*args, **kwargs)
+
+    def astart(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[WorkflowHandle[Any]]:
+        """`start` for coroutines."""
+        return Start(self, StartOptions()).astart(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name}>"
+
+
+@dataclass(frozen=True)
+class Start(Generic[P, R]):
+    """A definition and how it is to be started."""
+
+    definition: Definition[P, R]
+    options: StartOptions
+
+    def using(self, **options: Any) -> Start[P, R]:
+        return replace(self, options=start_options(options, self.options))
+
+    def start(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
+        check_colour("start", "astart")
+        return WorkflowHandle(start(self._new(args, kwargs)))
+
+    def astart(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[WorkflowHandle[Any]]:
+        started = astart(self._new(args, kwargs))  # now: the slot is taken in the order of the calls
+
+        async def handle() -> WorkflowHandle[Any]:
+            return WorkflowHandle(await started)
+
+        return handle()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        if self.definition.is_async:
+            return self._acall(args, kwargs)
+        check_colour(self.definition.name, f"{self.definition.name}.astart")
+        new = self._new(args, kwargs)
+        if self.options.queue is not None:
+            return result(start(new))
+        place = here(self.definition.name)
+        if place.place in ("step", "transaction"):
+            raise InsideStep(verb=self.definition.name)
+        if place.place == "workflow":
+            return drive(children.call(place, new, self.definition, args, kwargs), place.perform)
+        run, workflow_id = direct.begin(self._checked(new), self.definition)
+        if run is not None:
+            run.execute(args, kwargs)
+            if (value := direct.finish(run)) is not direct.NOT_HERE:
+                return value
+        return result(workflow_id)
+
+    def _acall(self, args: Any, kwargs: Any) -> Awaitable[Any]:
+        new = self._new(args, kwargs)
+        place = here(self.definition.name)
+        if place.place in ("step", "transaction"):
+            raise InsideStep(verb=self.definition.name)
+        if place.place == "workflow" and self.options.queue is None:
+            operation = begun(children.call(place, new, self.definition, args, kwargs))
+            return adrive(operation, place.aperform)
+        return self._acall_outside(new, args, kwargs)
+
+    async def _acall_outside(self, new: NewWorkflow, args: Any, kwargs: Any) -> Any:
+        if self.options.queue is not None:
+            return await aresult(await astart(new))
+        run, workflow_id = await sync_to_async(lambda: direct.begin(self._checked(new), self.definition))()
+        if run is not None:
+            await run.aexecute(args, kwargs)
+            if (value := direct.finish(run)) is not direct.NOT_HERE:
+                return value
+        return await aresult(workflow_id)
+
+    def _checked(self, new: NewWorkflow) -> NewWorkflow:
+        """Refuse an id that is another function's before anything is inserted."""
+        if new.id:
+            place = here(self.definition.name)
+            drive(children.verify_id(new), place.perform)
+        return new
+
+    def _new(self, args: Any, kwargs: Any) -> NewWorkflow:
+        return new_workflow(self.definition, self.options, args, kwargs)
+
+
+def new_workflow(definition: Definition[Any, Any], options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
+    """The row of a start. Raises `TypeError` when the arguments do not fit, `SerializationError` when they cannot be
+    stored; nothing is stored then."""
+    try:
+        inspect.signature(definition.fn).bind(*args, **kwargs)
+    except ValueError:  # a builtin without a signature
+        pass
+    current = scope.get()
+    by = current.claimed if current is not None and current.place == "workflow" else None
+    return replace(
+        new_by_name(definition.name, options, args, kwargs),
+        version=definition.version,
+        max_recovery_attempts=definition.max_recovery_attempts,
+        authenticated_user=options.authenticated_user or (by.authenticated_user if by else None),
+    )
+
+
+def new_by_name(name: str, options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
+    """The row of a start of a function that this process need not know."""
+    settings = conf()
+    return NewWorkflow(
+        id=options.workflow_id or take_id() or "",
+        name=name,
+        input=encode({"args": list(args), "kwargs": dict(kwargs)}),
+        queue=options.queue or INTERNAL_QUEUE,
+        serialization=settings.SERIALIZER,
+        application=settings.APPLICATION_NAME,
+        priority=options.priority or 0,
+        dedup_id=options.dedup_id,
+        partition_key=options.partition_key,
+        delay=options.delay,
+        timeout=options.timeout,
+        max_recovery_attempts=settings.MAX_RECOVERY_ATTEMPTS,
+        authenticated_user=options.authenticated_user,
+        authenticated_roles=list(options.authenticated_roles) if options.authenticated_roles else None,
+        attributes=dict(options.attributes) if options.attributes else None,
+    )
+
+
+def start_options(given: dict[str, Any], base: StartOptions | None = None) -> StartOptions:
+    """Options by keyword. Raises `InvalidOption` that names the known ones."""
+    known = {field.name for field in fields(StartOptions)}
+    for name, value in given.items():
+        if name not in known:
+            raise InvalidOption(option=name, value=value, hint=f"known options are {', '.join(sorted(known))}")
+    return replace(base, **given) if base else StartOptions(**given)
+
+
+@overload
+def workflow(fn: Callable[P, R], /) -> Definition[P, R]: ...
+@overload
+def workflow(
+    *, name: str | None = None, max_recovery_attempts: int | None = ..., park: bool = True
+) -> Callable[[Callable[P, R]], Definition[P, R]]: ...
+def workflow(
+    fn: Any = None, /, *, name: str | None = None, max_recovery_attempts: Any = UNSET, park: bool = True
+) -> Any:
+    """Make a function a workflow: it survives crashes, deploys and months of sleep.
+
+    `name`: default the qualified name. `max_recovery_attempts`: crashes of its executor after which it is set aside,
+    default `MAX_RECOVERY_ATTEMPTS` (100), None for never. `park=False` keeps its waits in memory.
+    The function must do the same operations in the same order when it is run again with the same recorded results.
+    """
+
+    def decorate(fn: Any) -> Definition[Any, Any]:
+        fn = fn.fn if isinstance(fn, Definition) else fn
+        if not callable(fn):
+            raise InvalidOption(option="workflow", value=fn, hint="decorate a function")
+        definition = Definition(fn, name, max_recovery_attempts, park)
+        registry.add(definition)
+        return definition
+
+    return decorate(fn) if fn is not None else decorate

@@ -1,0 +1,147 @@
+"""Takes work while there is room for it, and keeps the lease: one poll a second when nothing happens.
+
+Notifications, completions and due timers cut the rest short. A queue is `hot` while it is believed to have ready work.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..models import INTERNAL_QUEUE
+from .service import Service
+
+BATCH = 100
+
+
+class Claimer(Service):
+    name = "claimer"
+
+    def __init__(self, executor: Any):
+        super().__init__(executor.clock)
+        self.executor = executor
+        self.backend = executor.backend
+        self.session = executor.backend.own()
+        self.hot: set[str] = set()
+        self.limits: dict[str, Any] = {}
+        self._next_pulse = self._next_look = 0.0
+        self._wake_at: float | None = None
+
+    def close(self) -> None:
+        self.session.close()
+
+    def ready(self, queue: str) -> None:
+        """Somebody says that `queue` has work."""
+        if queue in self.limits and queue not in self.hot:
+            self.hot.add(queue)
+            self.wake()
+
+    def due(self, moment: float) -> None:
+        """A timer was set (seconds since the epoch)."""
+        if self._wake_at is None or moment < self._wake_at:
+            self._wake_at = moment
+            self.wake()
+
+    def everything_changed(self) -> None:
+        self._next_look = 0.0
+        self.wake()
+
+    def tick(self) -> float:
+        now = self.clock.monotonic()
+        if now >= self._next_pulse:
+            self.pulse()
+            self._next_pulse = now + self.executor.settings.LEASE_SECONDS / 5
+        if not self.executor.lease.holds or self.executor.is_draining or not self.executor.claims:
+            return max(0.01, self._next_pulse - self.clock.monotonic())
+        if now >= self._next_look:
+            self.look()
+            self._next_look = now + self.executor.settings.POLL_SECONDS
+        while self._wake_at is not None and self._wake_at <= self.executor.lease.now():
+            self.promote()
+        self.claim()
+        due = [self._next_pulse, self._next_look]
+        rest = min(due) - self.clock.monotonic()
+        if self._wake_at is not None:
+            rest = min(rest, self._wake_at - self.executor.lease.now())
+        return max(0.0, rest)
+
+    def pulse(self) -> None:
+        """Renew the lease and publish what runs; learn the database's clock."""
+        executor = self.executor
+        sent, sent_at = self.clock.monotonic(), self.clock.now()
+        answer = self.backend.pulse(
+            self.session, executor.id, executor.settings.LEASE_SECONDS, len(executor.running), executor.activity()
+        )
+        if answer is None:
+            executor.has_lost_its_lease()
+            return
+        draining, now = answer
+        executor.lease.renewed(sent)
+        executor.lease.offset = now - (sent_at + self.clock.now()) / 2
+        if draining and not executor.is_draining:
+            executor.is_draining = True
+
+    def look(self) -> None:
+        """Read the queues' limits, find which have ready work, and when the next timer is due."""
+        self.limits = self.executor.queue_limits(self.session)
+        ready, self._wake_at = self.backend.look(self.session, self.limits, self.executor.names())
+        self.hot = set(ready)
+
+    def promote(self) -> None:
+        rows = self.backend.promote(self.session)
+        self.hot |= {queue for _, queue in rows if queue in self.limits}
+        self._wake_at = self.backend.look(self.session, (), ())[1]
+        self.executor.tell({queue for _, queue in rows})
+
+    def claim(self) -> None:
+        while (room := self.executor.room) > 0 and self.hot and not self.stopping.is_set():
+            before = len(self.hot)
+            taken = self._claim(min(room, BATCH))
+            if taken == 0 and len(self.hot) == before:
+                return
+
+    def _claim(self, room: int) -> int:
+        rooms = {queue: self._room_in(queue, room) for queue in self._in_turn()}
+        rooms = {queue: n for queue, n in rooms.items() if n > 0}
+        limited = [queue for queue in rooms if self.limits[queue].is_limited]
+        free = {queue: n for queue, n in rooms.items() if queue not in limited}
+        total = 0
+        if free:
+            taken = self._take(self.backend.claim(self.session, self.executor.id, free, room, self.executor.names()))
+            total = sum(taken.values())
+            if total < room:
+                self.hot -= {queue for queue, n in free.items() if taken.get(queue, 0) < n}
+        for queue in limited:
+            n = min(rooms[queue], room - total)
+            if n <= 0:
+                break
+            taken = self._take(self.backend.claim_limited(self.session, self.executor.id, queue, n, self.executor.names()))
+            count = sum(taken.values())
+            total += count
+            if count < n:
+                self.hot.discard(queue)
+        return total
+
+    def _take(self, claimed: list[Any]) -> dict[str, int]:
+        counts: dict[str, int] = {}
+        for each in claimed:
+            counts[each.queue] = counts.get(each.queue, 0) + 1
+        self.executor.run_claimed(claimed, self.session)
+        return counts
+
+    def _in_turn(self) -> list[str]:
+        """Hot queues in an order that changes, so that a long one does not always come first."""
+        queues = sorted(self.hot & set(self.limits))
+        start = int(self.clock.random() * len(queues))
+        return queues[start:] + queues[:start]
+
+    def _room_in(self, queue: str, room: int) -> int:
+        if queue == INTERNAL_QUEUE:
+            return room
+        limits = self.limits[queue]
+        if limits.paused:
+            return 0
+        if limits.worker_concurrency is not None:
+            room = min(room, limits.worker_concurrency - self.executor.running_in(queue))
+        if limits.max_tasks_per_iteration is not None:
+            room = min(room, limits.max_tasks_per_iteration)
+        return room

@@ -1,0 +1,333 @@
+"""A process's part in running workflows: its identity, its lease, its threads, and what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from .. import serializers, signals
+from ..backends.backend import Claimed, Orphan, backend
+from ..backends.session import Own
+from ..chance import Chance, chance
+from ..conf import conf
+from ..engine import commands as c
+from ..errors import Cancelled, Fenced
+from ..models import INTERNAL_QUEUE, Now, Workflow
+from ..models import Executor as Row
+from ..registry import registry
+from ..states import Status
+from . import identity, living
+from .claimer import Claimer
+from .hub import hub
+from .lease import Lease
+from .nursery import Nursery
+from .pool import Pool
+from .recorder import Recorder
+from .registering import register
+from .run import Run
+from .sweeper import Sweeper
+
+log = logging.getLogger("durable.executor")
+
+READERS = 4
+"""Threads, and connections, that answer what coroutine runs ask."""
+SHOWN_AFTER_SECONDS = 1.0
+
+
+class Executor:
+    """Runs workflows in this process.
+
+    `queues`: names to serve, None for all; work without a queue is always served. `concurrency`: how many workflows run
+    at once. `claims`: False for a process that only runs its own direct calls. Settings (`settings.DURABLE`) give the
+    defaults. Raises `DatabaseAway` on `start` when the database cannot be reached.
+    """
+
+    def __init__(
+        self, *, queues: Any = None, concurrency: int | None = None, claims: bool = True, label: str | None = None,
+        clock: Chance = chance,
+    ):  # fmt: skip
+        self.settings = conf()
+        self.backend = backend()
+        self.clock = clock
+        self.id = clock.new_id()
+        self.label = label or self.settings.EXECUTOR_ID or f"{identity.hostname()}-{os.getpid()}"
+        self.claims = claims
+        self.queues = queues if queues is not None else self.settings.QUEUES
+        self.concurrency = concurrency or self.settings.CONCURRENCY
+        self.hub = hub()
+        self.lease = Lease(self.settings.LEASE_SECONDS, clock)
+        self.recorder = Recorder(self.backend, self.lease, self.hub.announce)
+        self.pool = Pool(self.concurrency)
+        self.nursery = Nursery(self)
+        self.claimer = Claimer(self)
+        self.sweeper = Sweeper(self)
+        self.running: dict[str, Run] = {}
+        self.stopping = threading.Event()
+        self.is_draining = False
+        self.is_stopped = False
+        self._idle = threading.Condition()
+        self._own_runs: Counter[str] = Counter()
+        self._sessions: list[Own] = []
+        self._readers: ThreadPoolExecutor | None = None
+        self._heard: set[str] = set()
+        self._ends: list[Callable[[], None]] = []
+
+    # --- beginning and ending
+
+    def start(self) -> Executor:
+        """Register, take the lease, and begin to serve."""
+        register(self)
+        living.add(self)
+        self.claimer.start()
+        if self.claims:
+            self.sweeper.welcome()
+            self.sweeper.start()
+        signals.executor_started.send_robust(Row, executor=self)
+        return self
+
+    def drain(self, grace_seconds: float | None = None) -> None:
+        """Stop claiming, let running steps finish within the grace, release the rest, and stop.
+
+        What is released counts as no crash; another executor goes on at the last recorded step.
+        """
+        if self.is_stopped:
+            return
+        grace = self.settings.SHUTDOWN_GRACE_SECONDS if grace_seconds is None else grace_seconds
+        self._begin_draining()
+        deadline = self.clock.monotonic() + grace
+        with self._idle:
+            while self.running and self.clock.monotonic() < deadline and self.lease.holds:
+                self._idle.wait(timeout=min(0.2, max(0.0, deadline - self.clock.monotonic())))
+                self.nursery.release_all()
+        for run in list(self.running.values()):
+            self.release_stray(run.workflow_id, run.epoch)
+        self.stop()
+
+    def _begin_draining(self) -> None:
+        if not self.is_draining:
+            self.is_draining = True
+            signals.executor_draining.send_robust(Row, executor=self)
+            self._rows().filter(pk=self.id).update(draining=True)
+            self.nursery.release_all()
+
+    def stop(self) -> None:
+        """End the threads and give up the lease. Workflows that still run here are recovered by others."""
+        if self.is_stopped:
+            return
+        self.is_stopped = self.is_draining = True
+        self.stopping.set()
+        self._stop_hearing()
+        self.claimer.stop()
+        self.sweeper.stop()
+        self.pool.stop()
+        self.nursery.stop()
+        if self._readers:
+            self._readers.shutdown(wait=False)
+        self.recorder.stop()
+        for session in self._sessions:
+            session.close()
+        try:
+            self._rows().filter(pk=self.id).update(lease_until=Now(), stopped_at=Now(), running=0, activity=[])
+        except Exception as error:
+            log.warning("executor %s could not say goodbye; its lease will run out: %s", self.label, error)
+        signals.executor_stopped.send_robust(Row, executor=self)
+
+    def _rows(self) -> Any:
+        return Row.objects.using(self.backend.alias)
+
+    # --- what it serves
+
+    def names(self) -> list[str]:
+        """The workflow names that it can run."""
+        return registry.names()
+
+    def queue_limits(self, session: Own) -> dict[str, Any]:
+        """The limits in force of every queue that it serves."""
+        rows = session.run(self.backend.sql.queue_limits, {})
+        found = {row[0]: QueueLimits(*row) for row in rows}
+        served = {name: found[name] for name in found if self.queues is None or name in self.queues}
+        served[INTERNAL_QUEUE] = QueueLimits(INTERNAL_QUEUE, False, None, None, None, None)
+        if self.claims and set(served) != self._heard:
+            self._hear(set(served))
+        return served
+
+    def _hear(self, queues: set[str]) -> None:
+        """Let notifications about these queues cut the claimer's rest short."""
+        mark = self.hub.mark()
+        ends = [self.hub.subscribe([f"q:{q}"], mark, partial(self.claimer.ready, q)) for q in queues]
+        self._stop_hearing()
+        self._heard, self._ends = queues, ends
+
+    def _stop_hearing(self) -> None:
+        for end in self._ends:
+            end()
+
+    def served_by_the_living(self) -> tuple[set[str], set[str]]:
+        """The workflow names that any living executor can run, and the queues that this one serves."""
+        known = {name for row in self._rows().serving().only("definitions") for name in row.definitions}
+        return known, set(self.claimer.limits)
+
+    # --- running
+
+    @property
+    def room(self) -> int:
+        return self.concurrency - sum(self._own_runs.values())
+
+    def running_in(self, queue: str) -> int:
+        return self._own_runs[queue]
+
+    def serializer(self, name: str) -> Any:
+        return serializers.get(name)
+
+    def run_claimed(self, claimed: list[Claimed], session: Own) -> None:
+        """Start what was just claimed; what was run before gets its journal, all in one query."""
+        again = [each.id for each in claimed if not each.is_fresh]
+        journals = self.backend.journals(session, again) if again else {}
+        tries = self.backend.past_tries(session, again) if again else {}
+        for each in claimed:
+            definition = registry.find(each.name)
+            if definition is None:
+                self.release_stray(each.id, each.epoch)
+                continue
+            run = Run(self, each, definition, rows=journals.get(each.id), tries=tries.get(each.id))
+            self.running[each.id] = run
+            with self._idle:
+                self._own_runs[each.queue] += 1
+            if definition.is_async:
+                self.nursery.submit(run)
+            else:
+                self.pool.submit(run.execute)
+
+    def journal(self, workflow: str) -> Any:
+        return self.ask_with(lambda session: self.backend.journals(session, [workflow])).get(workflow, {})
+
+    def began(self, run: Run) -> None:
+        self.running[run.workflow_id] = run
+        signals.workflow_started.send_robust(Workflow, **self._about(run))
+
+    def left(self, run: Run) -> None:
+        """A run has left memory: ended, parked, or closed."""
+        with self._idle:
+            if self.running.pop(run.workflow_id, None) is None:
+                return
+            if run.above is None and not run.direct:
+                self._own_runs[run.claimed.queue] -= 1
+            self._idle.notify_all()
+        queue = run.claimed.queue
+        limits = self.claimer.limits.get(queue)
+        if limits is not None and limits.is_limited:
+            self.hub.announce({f"q:{queue}"})
+            self.claimer.ready(queue)
+        if self.claimer.hot:
+            self.claimer.wake()
+
+    def has_ended(self, run: Run, ending: c.Ending) -> None:
+        signals.workflow_finished.send_robust(Workflow, status=str(ending.status), **self._about(run))
+
+    def has_let_go(self, run: Run, letting: c.Letting) -> None:
+        signal = signals.workflow_parked if letting.outcome is None else signals.workflow_released
+        signal.send_robust(Workflow, reason=letting.reason, until=letting.until, **self._about(run))
+        if letting.until is not None:
+            self.claimer.due(letting.until)
+        if letting.reason is None:
+            self.tell({run.claimed.queue})
+
+    def has_recovered(self, orphans: list[Orphan]) -> None:
+        for orphan in orphans:
+            facts = {"workflow_id": orphan.id, "name": orphan.name, "executor": self, "lost_by": orphan.executor}
+            signals.workflow_lost.send_robust(Workflow, dead=orphan.is_dead, **facts)
+        if orphans:
+            self.claimer.everything_changed()
+
+    def _about(self, run: Run) -> dict[str, Any]:
+        return {"workflow_id": run.workflow_id, "name": run.claimed.name, "executor": self}
+
+    def tell(self, queues: set[str]) -> None:
+        self.hub.announce({f"q:{queue}" for queue in queues})
+
+    def release_stray(self, workflow: str, epoch: int) -> None:
+        """Let go of a workflow at once: its run, if there is one, may write nothing more."""
+        letting = c.Letting(None, outcome="released", detail="let go by its executor")
+        self.recorder.commit(c.Entry(workflow, epoch, letting=letting))
+        run = self.running.get(workflow)
+        if run is not None and run.epoch == epoch:
+            run.close(Fenced())
+
+    def check_owner(self, run: Run) -> None:
+        """Close a waiting run whose workflow was cancelled or taken."""
+        sql = self.backend.sql.fences
+        params = {"ids": self.backend.pack([run.workflow_id]), "now": self.clock.now()}
+        rows = self.ask_with(lambda session: session.run(sql, params))
+        if not rows or rows[0][1] != run.epoch or rows[0][2] != Status.PENDING:
+            cancelled = bool(rows) and rows[0][2] == Status.CANCELLED
+            raise run.close(Cancelled() if cancelled else Fenced())
+
+    def has_lost_its_lease(self) -> None:
+        """Somebody has taken over: every run stops at its next operation, and nothing more is written."""
+        self.lease.lose()
+        log.error("executor %s was declared dead by others; its runs stop here and go on elsewhere", self.label)
+        for run in list(self.running.values()):
+            run.close(Fenced())
+        signals.executor_lost.send_robust(Row, executor=self)
+
+    def activity(self) -> list[dict[str, Any]]:
+        """What has run for over a second: workflow, step, attempt and seconds."""
+        now = self.clock.monotonic()
+        shown = []
+        for run in list(self.running.values()):
+            frame, seconds = run.frame, now - run.since
+            if frame is not None and seconds >= SHOWN_AFTER_SECONDS:
+                shown.append({"workflow": run.workflow_id, "name": run.claimed.name, "seq": frame.seq, "step": frame.name,
+                              "attempt": frame.attempt, "seconds": round(seconds, 1)})  # fmt: skip
+        return shown[:100]
+
+    # --- reading for runs
+
+    def ask(self, question: Any) -> Any:
+        return self.ask_with(lambda session: self.backend.answer(session, question))
+
+    async def aask(self, question: Any) -> Any:
+        if self._readers is None:
+            self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="durable-reader")
+        future: Future[Any] = self._readers.submit(self.ask, question)
+        return await asyncio.wrap_future(future)
+
+    def ask_with(self, read: Any) -> Any:
+        """Read on a connection of the engine's, made when all others are in use; again once after a lost connection."""
+        try:
+            session = self._sessions.pop()
+        except IndexError:
+            session = self.backend.own()
+        try:
+            try:
+                return read(session)
+            except Exception:
+                session.close()
+                if not self.lease.holds:
+                    raise
+                return read(session)
+        finally:
+            self._sessions.append(session)
+
+
+class QueueLimits:
+    """A queue's limits in force, as a claim needs them."""
+
+    __slots__ = ("concurrency", "max_tasks_per_iteration", "name", "paused", "rate_limit", "worker_concurrency")
+
+    def __init__(self, name: str, paused: Any, concurrency: Any, worker_concurrency: Any, rate_limit: Any, most: Any):
+        self.name, self.paused, self.concurrency = name, bool(paused), concurrency
+        self.worker_concurrency, self.rate_limit, self.max_tasks_per_iteration = worker_concurrency, rate_limit, most
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a claim must hold the queue's lock and count."""
+        return self.concurrency is not None or self.rate_limit is not None
+

@@ -1,0 +1,216 @@
+"""The event loop of an executor, and how coroutine runs wait on it.
+
+A coroutine is never thrown into while it works. When all of it waits durably, directly or through tasks and gathers that
+it awaits, it is closed where it stands and its workflow parks; otherwise it waits in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..backends.writing import Verdict
+from ..engine import commands as c
+from ..errors import Cancelled, Fenced, LeaseLost, Parked
+from .outside import keys_of
+
+log = logging.getLogger("durable.executor")
+
+LONGEST_WAIT_SECONDS = 5.0
+
+
+@dataclass(eq=False)
+class Place:
+    """What the loop knows of one coroutine run."""
+
+    run: Any
+    task: asyncio.Task[None] | None
+    context: contextvars.Context
+    waits: dict[asyncio.Future[None], c.Park] = field(default_factory=dict)
+    undecided: asyncio.Future[None] | None = None
+    """Set while the run is being parked: what wakes meanwhile waits for the verdict."""
+
+
+class Nursery:
+    """A thread with an event loop for coroutine workflows."""
+
+    def __init__(self, executor: Any):
+        self.executor = executor
+        self.places: dict[Any, Place] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def submit(self, run: Any) -> None:
+        """Start a run on the loop."""
+        self._ensure().call_soon_threadsafe(self._begin, run)
+
+    def stop(self) -> None:
+        if self.loop and self._thread:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join(timeout=5)
+
+    def release_all(self) -> None:
+        """The executor drains: whatever only waits may leave memory now."""
+        if self.loop and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(lambda: [self._consider(place) for place in list(self.places.values())])
+
+    def _ensure(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self.loop is None:
+                self.loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._serve, name="durable-loop", daemon=True)
+                self._thread.start()
+            return self.loop
+
+    def _serve(self) -> None:
+        assert self.loop is not None
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
+    def _begin(self, run: Any) -> None:
+        assert self.loop is not None
+        context = contextvars.copy_context()
+        place = self.places[run] = Place(run, None, context)
+        place.task = self.loop.create_task(run.aexecute(), context=context)
+        place.task.add_done_callback(lambda task: self._done(run, task))
+
+    def _done(self, run: Any, task: asyncio.Task[None]) -> None:
+        self.places.pop(run, None)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a run broke in a way that is Durable's fault; its workflow will be recovered", exc_info=error)
+
+    # --- waiting
+
+    async def park(self, run: Any, park: c.Park) -> None:
+        """Wait until something may have changed; while it waits, the run may be closed and parked."""
+        loop = asyncio.get_running_loop()
+        place = self._place_of(run)
+        future: asyncio.Future[None] = loop.create_future()
+        settle = _settler(loop, future)
+        keys = [*keys_of(park), f"c:{run.workflow_id}"]
+        unsubscribe = self.executor.hub.subscribe(keys, park.since if park.conditions else run.mark(), settle)
+        left = float("inf") if park.until is None else max(0.0, park.until - run.now())
+        alarm = loop.call_later(min(left, LONGEST_WAIT_SECONDS), settle)
+        thinking = None
+        if place is not None:
+            place.waits[future] = park
+            most = self.executor.settings.PARK_AFTER_SECONDS
+            if left > most or self.executor.is_draining:
+                patience = most if park.conditions and not self.executor.is_draining else 0.0
+                thinking = loop.call_later(patience, self._consider, place)
+        try:
+            await future
+            while place is not None and place.undecided is not None:
+                await asyncio.shield(place.undecided)
+        finally:
+            unsubscribe()
+            alarm.cancel()
+            if thinking:
+                thinking.cancel()
+            if place is not None:
+                place.waits.pop(future, None)
+        await asyncio.to_thread(self.executor.check_owner, run)
+
+    def _place_of(self, run: Any) -> Place | None:
+        """Where the outermost run of this one stands; a run that belongs to a waiting caller has no place."""
+        while run.above is not None:
+            run = run.above
+        place = self.places.get(run)
+        return place if place and run.definition.park and not run.direct else None
+
+    def _consider(self, place: Place) -> None:
+        """Park the run if all of it waits, and nothing but waits."""
+        if place.undecided is not None or place.run.closed or place.task is None or not place.waits:
+            return
+        if _only_waits(place.task, place.waits):
+            assert self.loop is not None
+            place.undecided = self.loop.create_future()
+            self.loop.create_task(self._let_go(place))
+
+    async def _let_go(self, place: Place) -> None:
+        run, parks = place.run, list(place.waits.values())
+        until = min((park.until for park in parks if park.until is not None), default=None)
+        conditions = tuple({condition: None for park in parks for condition in park.conditions})
+        letting = c.Letting(parks[0].reason, conditions, until)
+        if self.executor.is_draining and not conditions and (until is None or until <= run.now()):
+            letting = c.Letting(None, outcome="released", detail="its executor is shutting down")
+        try:
+            ticket = await self.executor.recorder.acommit(run.entry(letting=letting))
+        except LeaseLost:
+            return
+        if ticket.verdict is Verdict.TRUE:
+            undecided, place.undecided = place.undecided, None
+            if undecided is not None:
+                undecided.set_result(None)
+            for future in list(place.waits):
+                if not future.done():
+                    future.set_result(None)
+            return
+        done = ticket.verdict is Verdict.DONE
+        run.close(Parked() if done else Cancelled() if ticket.verdict is Verdict.CANCELLED else Fenced())
+        if done:
+            self.executor.has_let_go(run, letting)
+        self._close(place)
+        self.executor.left(run)
+
+    def _close(self, place: Place) -> None:
+        """End the run's coroutines where they stand: `finally` blocks run, no `except` clause does."""
+        self.places.pop(place.run, None)
+        assert place.task is not None
+        for task in [place.task, *_awaited(place.task)]:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own way to say: on purpose
+            try:
+                place.context.run(task.get_coro().close)  # type: ignore[union-attr]
+            except BaseException as error:
+                log.warning("%s did not end cleanly when it parked: %r", place.run.workflow_id, error)
+        for future in place.waits:
+            future.cancel()
+
+
+def _settler(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> Any:
+    def settle() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(None))
+
+    return settle
+
+
+def _awaited(task: asyncio.Task[Any]) -> list[asyncio.Task[Any]]:
+    """The tasks that a task awaits, directly or through a gather, at any depth."""
+    found = []
+    for child in _children(task):
+        if isinstance(child, asyncio.Task) and not child.done():
+            found += [child, *_awaited(child)]
+    return found
+
+
+def _children(task: asyncio.Task[Any]) -> list[Any]:
+    waiter = getattr(task, "_fut_waiter", None)
+    if waiter is None:
+        return []
+    return list(getattr(waiter, "_children", None) or [waiter])
+
+
+def _only_waits(task: asyncio.Task[Any], waits: dict[asyncio.Future[None], c.Park]) -> bool:
+    """Whether a task, and all that it awaits, stands in one of `waits`."""
+    children = _children(task)
+    if not children:
+        return False
+    for child in children:
+        if child in waits:
+            if child.done():
+                return False
+        elif isinstance(child, asyncio.Task):
+            if not child.done() and not _only_waits(child, waits):
+                return False
+        elif not child.done():
+            return False
+    return True

@@ -1,0 +1,318 @@
+"""One workflow in memory on one executor: where an operation's commands are carried out, in a thread or on a loop."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from typing import Any
+
+from ..backends.backend import Claimed
+from ..backends.writing import Verdict
+from ..context import leave
+from ..context import scope as current
+from ..engine import commands as c
+from ..engine.journal import Journal, Recorded, Slot
+from ..errors import Cancelled, ControlFlow, Fenced, LeaseLost, NonDeterminism, Parked, Stopped
+from ..serializers import encode_error, fingerprint
+from ..states import Status
+from .outside import InStep, decode, encode, keys_of
+from .transacting import transact
+
+LONGEST_WAIT_SECONDS = 5.0
+"""How long a wait in memory trusts notifications before it looks again."""
+
+
+class Run:
+    """A run of a claimed workflow: the scope of its verbs.
+
+    `direct` runs belong to a caller who waits for them: they never park. A run that is `closed` (parked, fenced,
+    cancelled, stopped) performs nothing more; what its code still returns or raises is discarded.
+    """
+
+    place = "workflow"
+
+    def __init__(
+        self, executor: Any, claimed: Claimed, definition: Any, *, direct: bool = False, above: Run | None = None,
+        rows: dict[int, Recorded] | None = None, tries: dict[int, list[str]] | None = None,
+    ):  # fmt: skip
+        self.executor, self.claimed, self.definition = executor, claimed, definition
+        self.workflow_id, self.epoch = claimed.id, claimed.epoch
+        self.executor_id = executor.id
+        self.direct = direct
+        self.above = above
+        self.serializer = executor.serializer(claimed.serialization)
+        self.journal = Journal(
+            claimed.id, self.serializer, encode, executor.lease.now, claimed.generation, rows or {}, tries or {}
+        )
+        self.closed: ControlFlow | None = None
+        self.ending: c.Ending | None = None
+        self.error: BaseException | None = None
+        self.value: Any = None
+        self.frame: c.Frame | None = None
+        self.since = executor.clock.monotonic()
+        self.owner_mark = executor.hub.mark()
+
+    # --- the scope of the verbs
+
+    def open(self, name: str, kind: str) -> Slot:
+        if self.closed:
+            raise self.closed
+        try:
+            return self.journal.open(name, kind)
+        except Stopped as stopped:
+            self.close(stopped)
+            raise
+
+    def now(self) -> float:
+        return self.executor.lease.now()
+
+    def mark(self) -> int:
+        return self.executor.hub.mark()
+
+    def child_id(self, seq: int) -> str:
+        return f"{self.workflow_id}-{seq}"
+
+    def message_key(self, seq: int, n: int) -> str:
+        key = self.journal.key(seq)
+        return f"{key}:{n}" if n else key
+
+    def decode(self, text: str | None, serialization: str) -> Any:
+        return decode(text, serialization)
+
+    # --- carrying out commands
+
+    def perform(self, command: c.Command) -> Any:
+        self.may_go_on(command)
+        match command:
+            case c.Record():
+                return self.settle(self.executor.recorder.commit(self.entry(record=command)), command)
+            case c.Ask(question):
+                return self.executor.ask(question)
+            case c.Call(fn, args, kwargs, frame):
+                with self.inside(InStep(self, frame)):
+                    return refuse_coroutine(fn(*args, **kwargs), frame.name)
+            case c.Transact():
+                return transact(self, command)
+            case c.RunHere(new, definition, args, kwargs):
+                child = self.child(new, definition)
+                child.execute(args, kwargs)
+                return None
+            case c.Park():
+                return self.park(command)
+        raise TypeError(f"unknown command {command!r}")
+
+    async def aperform(self, command: c.Command) -> Any:
+        self.may_go_on(command)
+        match command:
+            case c.Record():
+                return self.settle(await self.executor.recorder.acommit(self.entry(record=command)), command)
+            case c.Ask(question):
+                return await self.executor.aask(question)
+            case c.Call(fn, args, kwargs, frame):
+                with self.inside(InStep(self, frame)):
+                    result = fn(*args, **kwargs)
+                    return await result if inspect.isawaitable(result) else result
+            case c.RunHere(new, definition, args, kwargs):
+                child = self.child(new, definition)
+                await child.aexecute(args, kwargs)
+                return None
+            case c.Park():
+                return await self.executor.nursery.park(self, command)
+        raise TypeError(f"a coroutine cannot perform {type(command).__name__}")
+
+    def entry(self, **what: Any) -> c.Entry:
+        return c.Entry(self.workflow_id, self.epoch, **what)
+
+    def may_go_on(self, command: c.Command) -> None:
+        """Between operations a run learns that it is closed, or that its executor is draining."""
+        if self.closed:
+            raise self.closed
+        if self.executor.is_draining and not self.direct and not isinstance(command, c.Record):
+            self.release_at_boundary()
+
+    def release_at_boundary(self) -> None:
+        """Let another executor go on from here. A coroutine's run is released when all of it waits."""
+        if not self.definition.is_async:
+            self.let_go(c.Letting(None, outcome="released", detail="its executor is shutting down"))
+
+    def settle(self, ticket: Any, command: c.Record) -> set[str]:
+        """Turn a verdict into what the operation sees."""
+        verdict = ticket.verdict
+        if verdict is Verdict.DONE:
+            return ticket.inserted
+        if verdict is Verdict.TAKEN:
+            row = command.rows[0]
+            error = NonDeterminism(
+                workflow_id=self.workflow_id, seq=row.seq, recorded="another operation", now=row.name
+            )
+            stopped = Stopped()
+            stopped.__cause__ = error
+            raise self.close(stopped)
+        raise self.close(Cancelled() if verdict is Verdict.CANCELLED else Fenced())
+
+    def close(self, why: ControlFlow) -> ControlFlow:
+        """Nothing more is performed for this run; gives back what its code is unwound with."""
+        if self.closed is None:
+            self.closed = why
+        return self.closed
+
+    # --- waiting
+
+    def park(self, park: c.Park) -> None:
+        """Wait in memory while threads are idle, then leave memory; or return because something may have changed."""
+        patience = self.patience(park)
+        keys = [*keys_of(park), f"c:{self.workflow_id}"]
+        waits_on = bool(park.conditions)
+        since = park.since if waits_on else self.mark()
+        changed = self.executor.hub.wait(keys, since, patience) if patience > 0 else False
+        self.executor.check_owner(self)
+        if changed or self.direct or (park.until is not None and self.now() >= park.until):
+            return
+        self.let_go(c.Letting(park.reason, park.conditions, park.until))
+
+    def patience(self, park: c.Park) -> float:
+        """Seconds to wait in memory before parking."""
+        left = float("inf") if park.until is None else max(0.0, park.until - self.now())
+        if self.direct:
+            return min(left, LONGEST_WAIT_SECONDS)
+        most = self.executor.settings.PARK_AFTER_SECONDS
+        if not self.definition.park:
+            return min(left, LONGEST_WAIT_SECONDS)
+        if (not park.conditions and left > most) or self.executor.pool.is_crowded:
+            return 0.0
+        return min(left, most)
+
+    def let_go(self, letting: c.Letting) -> None:
+        """Leave memory. Returns only when what the run would wait for has come true meanwhile."""
+        if not self.definition.park and letting.outcome is None:
+            return
+        ticket = self.executor.recorder.commit(self.entry(letting=letting))
+        if ticket.verdict is Verdict.TRUE:
+            return
+        if ticket.verdict is Verdict.DONE:
+            self.executor.has_let_go(self, letting)
+            raise self.close(Parked())
+        raise self.close(Cancelled() if ticket.verdict is Verdict.CANCELLED else Fenced())
+
+    # --- running
+
+    def execute(self, args: tuple[Any, ...] | None = None, kwargs: dict[str, Any] | None = None) -> None:
+        """Run the workflow's code to an outcome, in this thread."""
+        self.executor.began(self)
+        token = current.set(self)
+        try:
+            args, kwargs = self.inputs(args, kwargs)
+            self.value = refuse_coroutine(self.definition.fn(*args, **kwargs), self.definition.name)
+        except BaseException as error:
+            self.error = error
+        finally:
+            leave(token)
+        try:
+            if (ending := self.outcome()) is not None:
+                self.ended(self.executor.recorder.commit(self.entry(ending=ending)), ending)
+        except LeaseLost as error:
+            self.close(Fenced()).__cause__ = error
+        finally:
+            self.executor.left(self)
+
+    async def aexecute(self, args: tuple[Any, ...] | None = None, kwargs: dict[str, Any] | None = None) -> None:
+        """`execute` for a coroutine workflow."""
+        self.executor.began(self)
+        token = current.set(self)
+        try:
+            args, kwargs = self.inputs(args, kwargs)
+            self.value = await self.definition.fn(*args, **kwargs)
+        except GeneratorExit:  # it was parked while it waited here
+            raise
+        except BaseException as error:
+            self.error = error
+        finally:
+            leave(token)
+        try:
+            if (ending := self.outcome()) is not None:
+                self.ended(await self.executor.recorder.acommit(self.entry(ending=ending)), ending)
+        except LeaseLost as error:
+            self.close(Fenced()).__cause__ = error
+        finally:
+            self.executor.left(self)
+
+    def inputs(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        if args is None:
+            given = self.serializer.deserialize(self.claimed.input)
+            args, kwargs = given["args"], given["kwargs"]
+        return args, kwargs
+
+    def outcome(self) -> c.Ending | None:
+        """How it ended, or None when this run has no say in that."""
+        if isinstance(self.closed, Stopped):
+            cause = self.closed.__cause__
+            assert cause is not None
+            self.error = cause
+            return failed(cause)
+        if self.closed is not None:
+            return None
+        if self.error is None:
+            try:
+                text = None if self.value is None else encode(self.value)
+                return c.Ending(Status.SUCCESS, output=text)
+            except Exception as error:
+                self.error = error
+        if isinstance(self.error, (LeaseLost, ControlFlow)):
+            self.close(Fenced()).__cause__ = self.error
+            return None
+        return failed(self.error)
+
+    def ended(self, ticket: Any, ending: c.Ending) -> None:
+        if ticket.verdict is Verdict.DONE:
+            self.ending = ending
+            self.executor.has_ended(self, ending)
+        else:
+            self.close(Cancelled() if ticket.verdict is Verdict.CANCELLED else Fenced())
+
+    def child(self, new: c.NewWorkflow, definition: Any) -> Run:
+        """The run of a child that was inserted as claimed here."""
+        return Run(self.executor, claimed_here(new), definition, direct=self.direct, above=self)
+
+    def inside(self, step: InStep) -> Inside:
+        return Inside(self, step)
+
+
+class Inside:
+    """While a step's code runs, its scope is the step's."""
+
+    __slots__ = ("run", "step", "token")
+
+    def __init__(self, run: Run, step: InStep):
+        self.run, self.step = run, step
+
+    def __enter__(self) -> None:
+        self.token = current.set(self.step)
+        self.run.frame, self.run.since = self.step.frame, self.run.executor.clock.monotonic()
+
+    def __exit__(self, *_: Any) -> None:
+        leave(self.token)
+        self.run.frame = None
+
+
+def failed(error: BaseException) -> c.Ending:
+    return c.Ending(
+        Status.ERROR, error=encode_error(error), error_type=type(error).__name__, fingerprint=fingerprint(error)
+    )
+
+
+def claimed_here(new: c.NewWorkflow) -> Claimed:
+    """A workflow that was inserted already claimed, as if it had been claimed from a queue."""
+    return Claimed(
+        new.id, 1, new.name, new.class_name, new.config_name, new.input, new.serialization, 0, new.queue, new.parent,
+        new.authenticated_user, new.assumed_role, new.authenticated_roles, 0, new.version,
+    )  # fmt: skip
+
+
+def refuse_coroutine(value: Any, name: str) -> Any:
+    """A sync function that gives back a coroutine has done nothing yet."""
+    if inspect.iscoroutine(value):
+        value.close()
+        raise TypeError(f"{name} is a plain function but returned a coroutine; make it `async def`, or await inside it.")
+    return value
+
+

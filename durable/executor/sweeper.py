@@ -1,0 +1,77 @@
+"""What makes everything come right in the end, whatever was lost: level-triggered, on every executor, all the time."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..models import INTERNAL_QUEUE
+from .service import Service
+
+UNSERVED_EVERY_SECONDS = 5.0
+HEADS = 200
+"""How far into each queue unserved work is looked for: only what stands at its head is in the way."""
+
+
+class Sweeper(Service):
+    """Recovers what the dead held, wakes whom a lost wake-up left asleep, lets go of what nobody runs.
+
+    Ticks every third of a lease. Each duty is bounded, so that a large backlog takes several ticks and no tick is long.
+    """
+
+    name = "sweeper"
+
+    def __init__(self, executor: Any):
+        super().__init__(executor.clock)
+        self.executor = executor
+        self.backend = executor.backend
+        self.session = executor.backend.own()
+        self._after = ("", "", "", "")
+        self._suspects: dict[str, int] = {}
+        self._next_unserved = 0.0
+
+    def close(self) -> None:
+        self.session.close()
+
+    def tick(self) -> float:
+        if not self.executor.lease.holds:
+            return self.executor.settings.POLL_SECONDS
+        more = self.recover()
+        self.wake_the_missed()
+        self.let_go_of_strays()
+        if self.clock.monotonic() >= self._next_unserved:
+            self.set_aside()
+            self._next_unserved = self.clock.monotonic() + UNSERVED_EVERY_SECONDS
+        return 0.0 if more else self.executor.settings.LEASE_SECONDS / 3
+
+    def recover(self) -> bool:
+        """Take workflows from owners that are not among the living; say whether there may be more."""
+        orphans = self.backend.recover(self.session)
+        self.executor.has_recovered(orphans)
+        return len(orphans) == 1000
+
+    def wake_the_missed(self) -> None:
+        self._after, woken = self.backend.sweep_waits(self.session, self._after)
+        self.executor.tell({queue for _, queue in woken})
+
+    def let_go_of_strays(self) -> None:
+        """A claim whose answer was lost leaves rows that say we own them; release what we twice saw and do not run."""
+        mine = dict(self.backend.run(self.session, self.backend.sql.mine, me=self.executor.id))
+        strays = {w: e for w, e in mine.items() if w not in self.executor.running}
+        for workflow, epoch in strays.items():
+            if self._suspects.get(workflow) == epoch:
+                self.executor.release_stray(workflow, epoch)
+        self._suspects = strays
+
+    def set_aside(self) -> None:
+        """Work that no living executor can run leaves the ready line, so that claims do not walk it, and is shown."""
+        known, queues = self.executor.served_by_the_living()
+        heads = json.dumps([{"name": queue, "n": HEADS} for queue in (*queues, INTERNAL_QUEUE)])
+        sql, pack = self.backend.sql, self.backend.pack
+        room = HEADS * (len(queues) + 1)
+        self.backend.run(self.session, sql.set_aside, queues=heads, room=room, known=pack(known))
+
+    def welcome(self) -> None:
+        """An executor that has just started knows functions that others did not: their work may go on."""
+        reasons = [f"executor:{name}" for name in self.executor.names()]
+        self.backend.run(self.session, self.backend.sql.welcome, reasons=self.backend.pack(reasons))

@@ -1,0 +1,166 @@
+"""The verbs, each a pair made from one operation: `sleep` for threads, `asleep` for coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+
+from .context import scope
+from .engine import children, events, messages, sleeping
+from .engine.drive import adrive, begun, drive
+from .errors import InsideStep, InvalidOption, OutsideWorkflow, WrongColour
+from .executor.outside import Outside
+from .pending import take_id
+
+ANYWHERE = frozenset({"outside", "step", "transaction", "workflow"})
+NOT_IN_STEPS = ANYWHERE - {"step"}
+IN_WORKFLOW = frozenset({"workflow"})
+IN_WORKFLOW_OR_STEP = ANYWHERE - {"outside"}
+
+
+def here(verb: str, places: frozenset[str] = ANYWHERE) -> Any:
+    """The scope of the calling code. Raises `OutsideWorkflow` or `InsideStep` where the verb has no meaning."""
+    found = scope.get() or Outside()
+    if found.place not in places:
+        raise OutsideWorkflow(verb=verb) if found.place == "outside" else InsideStep(verb=verb)
+    return found
+
+
+def check_colour(verb: str, other: str) -> None:
+    """Raises `WrongColour` when a blocking verb is called on a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise WrongColour(verb=verb, other=other)
+
+
+def verb(
+    operation: Callable[..., Any], name: str, places: frozenset[str] = ANYWHERE
+) -> tuple[Callable[..., Any], Callable[..., Awaitable[Any]]]:
+    """Make a verb's pair. The coroutine's slots are taken when it is called, not when it is awaited."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        check_colour(name, f"a{name}")
+        place = here(name, places)
+        return drive(operation(place, *args, **kwargs), place.perform)
+
+    def acall(*args: Any, **kwargs: Any) -> Awaitable[Any]:
+        place = here(f"a{name}", places)
+        return adrive(begun(operation(place, *args, **kwargs)), place.aperform)
+
+    call.__name__ = call.__qualname__ = name
+    acall.__name__ = acall.__qualname__ = f"a{name}"
+    return call, acall
+
+
+_sleep, _asleep = verb(sleeping.sleep, "sleep", IN_WORKFLOW)
+_send, _asend = verb(messages.send, "send")
+_send_bulk, _asend_bulk = verb(messages.send_all, "send_bulk")
+_recv, _arecv = verb(messages.receive, "recv", IN_WORKFLOW)
+_set_event, _aset_event = verb(events.set_event, "set_event", IN_WORKFLOW_OR_STEP)
+_get_event, _aget_event = verb(events.get_event, "get_event")
+get_all_events, aget_all_events = verb(events.get_all_events, "get_all_events")
+start, astart = verb(children.start, "start_workflow", NOT_IN_STEPS)
+result, aresult = verb(children.result, "get_result")
+first, afirst = verb(children.first, "wait_first")
+
+
+def sleep(seconds: float) -> None:
+    """Sleep durably for `seconds` (days and months are fine). The wake-up time is recorded and never moves."""
+    return _sleep(_seconds("seconds", seconds))
+
+
+def asleep(seconds: float) -> Awaitable[None]:
+    """`sleep` for coroutine workflows."""
+    return _asleep(_seconds("seconds", seconds))
+
+
+def send(destination_id: str, message: Any, topic: str | None = None, *, idempotency_key: str | None = None) -> None:
+    """Send `message` to a workflow; stored when this returns, or with the caller's `atomic()`.
+
+    Exactly once from a workflow; from anywhere else, give an `idempotency_key`: a key that the workflow has seen is
+    dropped. Raises `WorkflowNotFound`, `SerializationError`.
+    """
+    return _send(destination_id, message, topic, idempotency_key or scoped_key())
+
+
+def asend(
+    destination_id: str, message: Any, topic: str | None = None, *, idempotency_key: str | None = None
+) -> Awaitable[None]:
+    """`send` for coroutines."""
+    return _asend(destination_id, message, topic, idempotency_key or scoped_key())
+
+
+def send_bulk(messages: Iterable[Mapping[str, Any]]) -> None:
+    """Send several messages together, or none: mappings with `destination_id`, `message` and, if wanted, `topic` and
+    `idempotency_key`. Raises `InvalidOption` when a key is given twice, `WorkflowNotFound` for an unknown destination."""
+    return _send_bulk("send_bulk", _letters(messages))
+
+
+def asend_bulk(messages: Iterable[Mapping[str, Any]]) -> Awaitable[None]:
+    """`send_bulk` for coroutines."""
+    return _asend_bulk("send_bulk", _letters(messages))
+
+
+def recv(topic: str | None = None, timeout_seconds: float = 60) -> Any:
+    """The next message on `topic`, in order of arrival, or None after `timeout_seconds`, counted from the first call."""
+    return _recv(topic, _seconds("timeout_seconds", timeout_seconds))
+
+
+def arecv(topic: str | None = None, timeout_seconds: float = 60) -> Awaitable[Any]:
+    """`recv` for coroutine workflows."""
+    return _arecv(topic, _seconds("timeout_seconds", timeout_seconds))
+
+
+def set_event(key: str, value: Any) -> None:
+    """Publish `value` under `key`, or replace it: exactly once from a workflow, at least once from a step."""
+    return _set_event(_text("key", key), value)
+
+
+def aset_event(key: str, value: Any) -> Awaitable[None]:
+    """`set_event` for coroutines."""
+    return _aset_event(_text("key", key), value)
+
+
+def get_event(workflow_id: str, key: str, timeout_seconds: float = 60) -> Any:
+    """The value that a workflow published under `key`, or None when it does not within `timeout_seconds`."""
+    return _get_event(workflow_id, key, _seconds("timeout_seconds", timeout_seconds))
+
+
+def aget_event(workflow_id: str, key: str, timeout_seconds: float = 60) -> Awaitable[Any]:
+    """`get_event` for coroutines."""
+    return _aget_event(workflow_id, key, _seconds("timeout_seconds", timeout_seconds))
+
+
+def idempotency_key() -> str:
+    """Inside a step: a key for the outside world that is the same over every retry, crash and executor."""
+    place = here("idempotency_key", IN_WORKFLOW_OR_STEP - {"workflow"})
+    return place.run.journal.key(place.frame.seq)
+
+
+def scoped_key() -> str | None:
+    """Outside a workflow, the id of an enclosing `SetWorkflowID` is the idempotency key of a send."""
+    return None if scope.get() else take_id()
+
+
+def _letters(messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, Any, str | None, str | None]]:
+    letters = [(m["destination_id"], m["message"], m.get("topic"), m.get("idempotency_key")) for m in messages]
+    keys = [(destination, key) for destination, _, _, key in letters if key is not None]
+    for each in keys:
+        if keys.count(each) > 1:
+            raise InvalidOption(option="idempotency_key", value=each[1], hint="it is given twice; nothing was sent")
+    return letters
+
+
+def _seconds(option: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise InvalidOption(option=option, value=value, hint="give a number of seconds")
+    return min(float(value), 10.0**10)
+
+
+def _text(option: str, value: Any) -> str:
+    if not isinstance(value, str) or "\x00" in value:
+        raise InvalidOption(option=option, value=value, hint="give text, without U+0000")
+    return value
