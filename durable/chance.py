@@ -17,8 +17,8 @@ class Chance:
     """The machine's own clock and entropy."""
 
     def now(self) -> float:
-        """Seconds since the epoch, UTC."""
-        return time.time()
+        """Seconds since the epoch, UTC, in whole microseconds, as a datetime holds them."""
+        return round(time.time(), 6)
 
     def monotonic(self) -> float:
         """Seconds that never go back, for measuring spans and deadlines within this process."""

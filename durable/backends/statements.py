@@ -181,6 +181,12 @@ class Statements:
             where id = %(me)s and lease_until > {d.now} and stopped_at is null
             returning draining, {d.seconds(d.now)}"""
 
+        self.drain = "update durable_executor set draining = true where id = %(me)s"
+        self.goodbye = f"""update durable_executor set lease_until = {d.now}, stopped_at = {d.now}, running = 0, activity = '[]'
+            where id = %(me)s"""
+        self.known = f"""select definitions from durable_executor
+            where lease_until > {d.now} and claims and not draining"""
+
         self.orphans = f"""
             select w.id, w.epoch, w.executor, w.recovery_attempts, w.max_recovery_attempts, w.name
             from durable_workflow w where w.run_after is not null and w.executor is not null and not exists

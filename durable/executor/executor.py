@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import threading
@@ -12,6 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from django.db import DatabaseError
+
 from .. import serializers, signals
 from ..backends.backend import Claimed, Orphan, backend
 from ..backends.session import Own
@@ -19,7 +22,7 @@ from ..chance import Chance, chance
 from ..conf import conf
 from ..engine import commands as c
 from ..errors import Cancelled, Fenced
-from ..models import INTERNAL_QUEUE, Now, Workflow
+from ..models import INTERNAL_QUEUE, Workflow
 from ..models import Executor as Row
 from ..registry import registry
 from ..states import Status
@@ -39,6 +42,8 @@ log = logging.getLogger("durable.executor")
 READERS = 4
 """Threads, and connections, that answer what coroutine runs ask."""
 SHOWN_AFTER_SECONDS = 1.0
+STOP_SECONDS = 2.0
+"""How long a stop waits for threads whose runs have just been closed."""
 
 
 class Executor:
@@ -72,6 +77,7 @@ class Executor:
         self.stopping = threading.Event()
         self.is_draining = False
         self.is_stopped = False
+        self._hurry = False
         self._idle = threading.Condition()
         self._own_runs: Counter[str] = Counter()
         self._sessions: list[Own] = []
@@ -103,18 +109,25 @@ class Executor:
         self._begin_draining()
         deadline = self.clock.monotonic() + grace
         with self._idle:
-            while self.running and self.clock.monotonic() < deadline and self.lease.holds:
+            while self.running and self.clock.monotonic() < deadline and self.lease.holds and not self._hurry:
                 self._idle.wait(timeout=min(0.2, max(0.0, deadline - self.clock.monotonic())))
                 self.nursery.release_all()
         for run in list(self.running.values()):
             self.release_stray(run.workflow_id, run.epoch)
         self.stop()
 
+    def drain_now(self) -> None:
+        """End the grace of a drain that is under way, or drain without any."""
+        self._hurry = True
+        with self._idle:
+            self._idle.notify_all()
+        self.drain(0)
+
     def _begin_draining(self) -> None:
         if not self.is_draining:
             self.is_draining = True
             signals.executor_draining.send_robust(Row, executor=self)
-            self._rows().filter(pk=self.id).update(draining=True)
+            self.say(self.backend.sql.drain)
             self.nursery.release_all()
 
     def stop(self) -> None:
@@ -126,21 +139,25 @@ class Executor:
         self._stop_hearing()
         self.claimer.stop()
         self.sweeper.stop()
+        for run in list(self.running.values()):
+            run.close(Fenced())
         self.pool.stop()
         self.nursery.stop()
         if self._readers:
             self._readers.shutdown(wait=False)
+        self.pool.join(STOP_SECONDS)
         self.recorder.stop()
+        self.say(self.backend.sql.goodbye)
         for session in self._sessions:
             session.close()
-        try:
-            self._rows().filter(pk=self.id).update(lease_until=Now(), stopped_at=Now(), running=0, activity=[])
-        except Exception as error:
-            log.warning("executor %s could not say goodbye; its lease will run out: %s", self.label, error)
         signals.executor_stopped.send_robust(Row, executor=self)
 
-    def _rows(self) -> Any:
-        return Row.objects.using(self.backend.alias)
+    def say(self, statement: str) -> None:
+        """Tell the others about this executor. When the database is away they find out from its lease."""
+        try:
+            self.ask_with(lambda session: self.backend.run(session, statement, me=self.id))
+        except DatabaseError as error:
+            log.warning("executor %s could not say that it stops; its lease will run out: %s", self.label, error)
 
     # --- what it serves
 
@@ -169,10 +186,10 @@ class Executor:
         for end in self._ends:
             end()
 
-    def served_by_the_living(self) -> tuple[set[str], set[str]]:
+    def served_by_the_living(self, session: Own) -> tuple[set[str], set[str]]:
         """The workflow names that any living executor can run, and the queues that this one serves."""
-        known = {name for row in self._rows().serving().only("definitions") for name in row.definitions}
-        return known, set(self.claimer.limits)
+        rows = self.backend.run(session, self.backend.sql.known)
+        return {name for (text,) in rows for name in json.loads(text)}, set(self.claimer.limits)
 
     # --- running
 
@@ -314,7 +331,10 @@ class Executor:
                     raise
                 return read(session)
         finally:
-            self._sessions.append(session)
+            if self.is_stopped:
+                session.close()
+            else:
+                self._sessions.append(session)
 
 
 class QueueLimits:

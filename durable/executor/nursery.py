@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..backends.writing import Verdict
 from ..engine import commands as c
 from ..errors import Cancelled, Fenced, LeaseLost, Parked
 from .outside import keys_of
+from .pool import close_connections
 
 log = logging.getLogger("durable.executor")
 
@@ -33,6 +35,19 @@ class Place:
     waits: dict[asyncio.Future[None], c.Park] = field(default_factory=dict)
     undecided: asyncio.Future[None] | None = None
     """Set while the run is being parked: what wakes meanwhile waits for the verdict."""
+
+
+class Helpers(ThreadPoolExecutor):
+    """Threads for `asyncio.to_thread` in coroutine workflows; each gives back its Django connections after a call."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        def call() -> Any:
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                close_connections()
+
+        return super().submit(call)
 
 
 class Nursery:
@@ -70,9 +85,11 @@ class Nursery:
     def _serve(self) -> None:
         assert self.loop is not None
         asyncio.set_event_loop(self.loop)
+        self.loop.set_default_executor(Helpers(thread_name_prefix="durable-helper"))
         try:
             self.loop.run_forever()
         finally:
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
             self.loop.close()
 
     def _begin(self, run: Any) -> None:

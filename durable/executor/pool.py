@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -48,8 +49,11 @@ class Pool:
             self._jobs.put(None)
 
     def join(self, seconds: float) -> None:
+        """Wait for the threads to end, `seconds` in all."""
+        until = time.monotonic() + seconds
         for thread in list(self._threads):
-            thread.join(timeout=seconds)
+            if thread is not threading.current_thread():
+                thread.join(timeout=max(0.0, until - time.monotonic()))
 
     def _work(self) -> None:
         try:

@@ -67,6 +67,7 @@ class Recorder:
 
     def commit(self, entry: c.Entry) -> Ticket:
         """Commit one entry and wait for its verdict."""
+        self._check()
         ticket = Ticket(entry)
         if not self.inbox and self._committing.acquire(blocking=False):
             try:
@@ -82,6 +83,7 @@ class Recorder:
 
     async def acommit(self, entry: c.Entry) -> Ticket:
         """`commit` for a coroutine: the writer thread does it."""
+        self._check()
         ticket = Ticket(entry, asyncio.get_running_loop())
         self.inbox.append(ticket)
         self._wake_writer()
@@ -90,12 +92,16 @@ class Recorder:
         return ticket.outcome()
 
     def stop(self) -> None:
-        """Commit what waits, then end."""
+        """Commit what waits, then end; whatever comes later is refused."""
         self._stopped.set()
         self._arrived.set()
         if self._thread:
             self._thread.join(timeout=10)
         self.session.close()
+
+    def _check(self) -> None:
+        if self._stopped.is_set():
+            raise LeaseLost("This executor has stopped; another one goes on with its workflows.")
 
     def _wake_writer(self) -> None:
         if self._thread is None:

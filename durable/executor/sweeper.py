@@ -65,7 +65,7 @@ class Sweeper(Service):
 
     def set_aside(self) -> None:
         """Work that no living executor can run leaves the ready line, so that claims do not walk it, and is shown."""
-        known, queues = self.executor.served_by_the_living()
+        known, queues = self.executor.served_by_the_living(self.session)
         heads = json.dumps([{"name": queue, "n": HEADS} for queue in (*queues, INTERNAL_QUEUE)])
         sql, pack = self.backend.sql, self.backend.pack
         room = HEADS * (len(queues) + 1)

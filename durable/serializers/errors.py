@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterable
 from typing import Any
 
 from ..errors import RecordedError
@@ -20,6 +19,7 @@ from .registry import registered
 LONGEST_TRACEBACK = 40_000
 MOST_PARTS = 50
 MOST_ERRORS = 100
+MOST_CAUSES = 10
 RAISED_AGAIN = "\n\nRaised again from its record:\n\n"
 IN_C = frozenset({"filename", "filename2", "name", "path"})
 """What OSError, ImportError and NameError keep in C, outside their args and their `__dict__`."""
@@ -58,37 +58,37 @@ class _Writer:
     def __init__(self) -> None:
         self.seen: set[int] = set()
 
-    def write(self, error: BaseException) -> dict[str, Any]:
+    def write(self, error: BaseException, depth: int = 0) -> dict[str, Any]:
+        """`depth`: how far down a chain of causes. Only the first traceback tells the others, or n take n² lines."""
         self.seen.add(id(error))
         told: dict[str, Any] = {
             "type": text_from(getattr, type(error), "__qualname__"),
             "module": text_from(getattr, type(error), "__module__"),
             "message": text_from(str, error),
             "args": sure(_args_of, error, otherwise=[]),
-            "traceback": text_from(_traceback_of, error, longest=LONGEST_TRACEBACK),
+            "traceback": text_from(_traceback_of, error, not depth, longest=LONGEST_TRACEBACK),
         }
         extra: dict[str, Any] = {
             "value": sure(_value_of, error, otherwise=None),
             "attributes": sure(_attributes_of, error, otherwise={}),
             "notes": sure(_notes_of, error, otherwise=[]),
             "errors": sure(self._members_of, error, otherwise=[]),
-            "cause": sure(self._cause_of, error, otherwise=None),
+            "cause": sure(self._cause_of, error, depth, otherwise=None),
         }
         return told | {key: part for key, part in extra.items() if part}
 
     def _members_of(self, error: BaseException) -> list[dict[str, Any]]:
         members = error.exceptions if isinstance(error, BaseExceptionGroup) else getattr(error, "errors", ())
-        return self._write_all(members if isinstance(members, (list, tuple)) else ())
+        return (
+            [self.write(each) for each in members if self._is_new(each)] if isinstance(members, (list, tuple)) else []
+        )
 
-    def _cause_of(self, error: BaseException) -> dict[str, Any] | None:
-        return next(iter(self._write_all([error.__cause__])), None)
+    def _cause_of(self, error: BaseException, depth: int) -> dict[str, Any] | None:
+        cause = error.__cause__ if depth < MOST_CAUSES else None
+        return self.write(cause, depth + 1) if cause is not None and self._is_new(cause) else None
 
-    def _write_all(self, errors: Iterable[Any]) -> list[dict[str, Any]]:
-        written = []
-        for error in errors:
-            if isinstance(error, BaseException) and id(error) not in self.seen and len(self.seen) < MOST_ERRORS:
-                written.append(self.write(error))
-        return written
+    def _is_new(self, error: Any) -> bool:
+        return isinstance(error, BaseException) and id(error) not in self.seen and len(self.seen) < MOST_ERRORS
 
 
 def _value_of(error: BaseException) -> Any:
@@ -124,8 +124,8 @@ def _notes_of(error: BaseException) -> list[str]:
     return [clean(note) for note in getattr(error, "__notes__", [])[:MOST_PARTS]]
 
 
-def _traceback_of(error: BaseException) -> str:
-    now = "".join(traceback.format_exception(error))
+def _traceback_of(error: BaseException, chain: bool) -> str:
+    now = "".join(traceback.format_exception(error, chain=chain))
     before = vars(error).get("recorded_traceback")
     return before.rstrip() + RAISED_AGAIN + now if before else now
 

@@ -1,0 +1,76 @@
+"""`manage.py runexecutor`: a process that runs workflows until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.utils import DatabaseError
+
+from ...conf import conf
+from ...errors import DatabaseAway, DurableError
+from ...executor import Executor
+from ...logs import log_to
+
+
+class Command(BaseCommand):
+    help = "Run workflows: claim, execute, recover. First SIGTERM or Ctrl-C drains, a second one lets go at once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--queues", help="comma-separated names to serve (default: all); work without a queue is always served")
+        parser.add_argument("--concurrency", type=int, help="how many workflows run at once (default: CONCURRENCY)")
+        parser.add_argument("--grace", type=float, help="seconds that running steps get to finish (default: SHUTDOWN_GRACE_SECONDS)")
+        parser.add_argument("--label", help="a name for people (default: host and pid)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        log_to(self.stdout, verbosity=options["verbosity"])
+        if options["concurrency"] is not None and options["concurrency"] < 1:
+            raise CommandError(f"--concurrency {options['concurrency']} is not valid: give at least 1.")
+        self._check_migrations()
+        queues = [name.strip() for name in options["queues"].split(",") if name.strip()] if options["queues"] else None
+        try:
+            executor = Executor(queues=queues, concurrency=options["concurrency"], label=options["label"]).start()
+        except DurableError as error:
+            raise CommandError(str(error)) from error
+        grace = conf().SHUTDOWN_GRACE_SECONDS if options["grace"] is None else options["grace"]
+        if not wait_for_a_signal(executor, grace):
+            sys.exit(1)
+
+    def _check_migrations(self) -> None:
+        alias = conf().DATABASE or DEFAULT_DB_ALIAS
+        try:
+            plan = MigrationExecutor(connections[alias])
+            pending = plan.migration_plan([key for key in plan.loader.graph.leaf_nodes() if key[0] == "durable"])
+        except DatabaseError as error:
+            raise CommandError(str(DatabaseAway(alias=alias, reason=str(error).strip()))) from error
+        if pending:
+            raise CommandError(f"Durable's tables are not up to date in database {alias!r}. Run: manage.py migrate --database {alias}")
+
+
+def wait_for_a_signal(executor: Executor, grace: float) -> bool:
+    """Serve until a signal, then drain; a second signal ends the grace. False when the lease was lost."""
+    alarm, hurry = threading.Event(), threading.Event()
+
+    def stop(signum: int, frame: Any) -> None:
+        (hurry if alarm.is_set() else alarm).set()
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, stop)
+    while not alarm.wait(0.5):
+        if executor.lease.is_lost or executor.is_draining:
+            break
+    lost = executor.lease.is_lost
+    draining = threading.Thread(target=executor.drain, args=(grace,), daemon=True)
+    draining.start()
+    while draining.is_alive() and not hurry.is_set():
+        draining.join(timeout=0.1)
+    if hurry.is_set():
+        executor.drain_now()
+        draining.join(timeout=10)
+    return not lost
