@@ -10,5 +10,6 @@ class DurableConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  registers the system checks
+        from .serializers import django  # noqa: F401  registers Django's ValidationError
 
         autodiscover_modules("workflows")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, update_wrapper
 from inspect import iscoroutinefunction
@@ -40,7 +41,9 @@ class Definition(Generic[P, R]):
     says how: `checkout.using(workflow_id="o-1", queue="orders", priority=5).start(order)`.
     """
 
-    def __init__(self, fn: Callable[P, R], name: str | None = None, max_recovery_attempts: Any = UNSET, park: bool = True):
+    def __init__(
+        self, fn: Callable[P, R], name: str | None = None, max_recovery_attempts: Any = UNSET, park: bool = True
+    ):
         self.fn = fn
         self.name = name or fn.__qualname__
         self._max_recovery_attempts = max_recovery_attempts
@@ -157,10 +160,8 @@ class Start(Generic[P, R]):
 def new_workflow(definition: Definition[Any, Any], options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
     """The row of a start. Raises `TypeError` when the arguments do not fit, `SerializationError` when they cannot be
     stored; nothing is stored then."""
-    try:
+    with suppress(ValueError):  # a builtin without a signature
         inspect.signature(definition.fn).bind(*args, **kwargs)
-    except ValueError:  # a builtin without a signature
-        pass
     current = scope.get()
     by = current.claimed if current is not None and current.place == "workflow" else None
     return replace(
@@ -173,6 +174,7 @@ def new_workflow(definition: Definition[Any, Any], options: StartOptions, args: 
 
 def new_by_name(name: str, options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
     """The row of a start of a function that this process need not know."""
+    options.check_queue()
     settings = conf()
     return NewWorkflow(
         id=options.workflow_id or take_id() or "",

@@ -71,7 +71,9 @@ def _parked(workflow_id: str, name: str, reason: str | None = None, **_: Any) ->
 
 
 def _finished(workflow_id: str, name: str, status: str, **_: Any) -> None:
-    log.log(logging.DEBUG if status == "SUCCESS" else logging.WARNING, "%-9s %s", status.lower(), _name(workflow_id, name))
+    log.log(
+        logging.DEBUG if status == "SUCCESS" else logging.WARNING, "%-9s %s", status.lower(), _name(workflow_id, name)
+    )
 
 
 def _released(workflow_id: str, name: str, **_: Any) -> None:

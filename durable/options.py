@@ -46,14 +46,21 @@ class StartOptions:
             if text is not None:
                 _check_text(option, text)
         if self.priority is not None and not (_is_number(self.priority, int) and 1 <= self.priority <= MAX_PRIORITY):
-            raise InvalidOption(option="priority", value=self.priority, hint=f"give an integer from 1 to {MAX_PRIORITY}")
+            raise InvalidOption(
+                option="priority", value=self.priority, hint=f"give an integer from 1 to {MAX_PRIORITY}"
+            )
         for option in ("delay", "timeout"):
             seconds = getattr(self, option)
             if seconds is not None and not (_is_number(seconds, (int, float)) and 0 <= seconds < 10**10):
                 raise InvalidOption(option=option, value=seconds, hint="give a number of seconds, not negative")
+
+    def check_queue(self) -> None:
+        """Raises `InvalidOption` when an option is set that means nothing without a queue."""
         for option in ("priority", "dedup_id", "partition_key", "delay"):
             if self.queue is None and getattr(self, option) is not None:
-                raise InvalidOption(option=option, value=getattr(self, option), hint="it needs a queue; give queue=... too")
+                raise InvalidOption(
+                    option=option, value=getattr(self, option), hint="it needs a queue; give queue=... too"
+                )
 
 
 def _is_number(value: Any, kind: Any) -> bool:

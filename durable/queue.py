@@ -29,7 +29,9 @@ class Queue:
     ):  # fmt: skip
         StartOptions(queue=name)
         if name.startswith(INTERNAL_QUEUE):
-            raise InvalidOption(option="name", value=name, hint=f"names that start with {INTERNAL_QUEUE} are Durable's own")
+            raise InvalidOption(
+                option="name", value=name, hint=f"names that start with {INTERNAL_QUEUE} are Durable's own"
+            )
         for option, value in (
             ("concurrency", concurrency), ("worker_concurrency", worker_concurrency),
             ("max_tasks_per_iteration", max_tasks_per_iteration),
@@ -48,7 +50,7 @@ class Queue:
         registry.declare(self)
 
     def enqueue(self, fn: Any, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
-        """Put a workflow, step or transaction in this queue; stored when this returns, or with the caller's `atomic()`."""
+        """Put a workflow, step or transaction in this queue; stored when this returns, or with your atomic()."""
         return self._start(fn).start(*args, **kwargs)
 
     def aenqueue(self, fn: Any, *args: Any, **kwargs: Any) -> Awaitable[WorkflowHandle[Any]]:

@@ -14,7 +14,7 @@ class Retry:
     """How often and how soon a failed step is tried again (defaults of the seeds).
 
     `max_attempts` counts the first try; the wait before attempt n+1 is `interval_seconds * backoff_rate ** (n - 1)`,
-    at most `max_interval_seconds`. `should_retry(error)` may end it early. Raises `InvalidOption` for impossible values.
+    at most `max_interval_seconds`. `should_retry(error)` may end it early. Raises `InvalidOption`.
     """
 
     max_attempts: int = 1
@@ -24,7 +24,12 @@ class Retry:
     should_retry: Callable[[BaseException], Any] | None = None
 
     def __post_init__(self) -> None:
-        for option, least in (("max_attempts", 1), ("interval_seconds", 0), ("backoff_rate", 1), ("max_interval_seconds", 0)):
+        for option, least in (
+            ("max_attempts", 1),
+            ("interval_seconds", 0),
+            ("backoff_rate", 1),
+            ("max_interval_seconds", 0),
+        ):
             value = getattr(self, option)
             if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= least:
                 raise InvalidOption(option=option, value=value, hint=f"give a number of at least {least}")

@@ -38,7 +38,7 @@ PHASES = {
     phase.key: phase
     for phase in (
         Phase("queued", "queued", "queued", "Queued", "Accepted and stored; it starts when its queue has room."),
-        Phase("unserved", "queued", "lost", "Unserved", "Stored, but no living executor serves its queue and function."),
+        Phase("unserved", "queued", "lost", "Unserved", "Stored; no living executor serves its queue and function."),
         Phase("delayed", "delayed", "delayed", "Delayed", "Accepted; it joins its queue at the set time."),
         Phase("running", "running", "running", "Running", "An executor holds it now, under a lease."),
         Phase("sleeping", "parked", "sleeping", "Sleeping",
@@ -71,8 +71,9 @@ OF_STATUS = {
 OF_WAIT = {"sleep": "sleeping", "message": "message", "event": "event", "child": "child", "retry": "backoff"}
 
 
-def phase_of(status: str, executor: str | None, waiting_for: str | None) -> Phase:
-    """The phase of a row, from its `status`, its `executor` and what it is `waiting_for` (`kind` or `kind:detail`)."""
+def phase_of(status: str, executor: str | None, waiting_for: str | None, is_due: bool) -> Phase:
+    """The phase of a row: from its `status`, its `executor`, what it is `waiting_for` (`kind` or `kind:detail`), and
+    whether it is due, that is, ready to run."""
     kind = (waiting_for or "").partition(":")[0]
     if kind == "executor" and status in LIVE:
         return PHASES["unserved"]
@@ -80,4 +81,4 @@ def phase_of(status: str, executor: str | None, waiting_for: str | None) -> Phas
         return PHASES[OF_STATUS[Status(status)]]
     if executor:
         return PHASES["running"]
-    return PHASES[OF_WAIT.get(kind, "ready")]
+    return PHASES["ready" if is_due else OF_WAIT.get(kind, "ready")]

@@ -110,7 +110,9 @@ def transaction(
     function each time. Never a coroutine. Outside a workflow it is a plain `atomic()` call.
     """
     if isolation_level is not None and isolation_level.upper() not in ISOLATION:
-        raise InvalidOption(option="isolation_level", value=isolation_level, hint=f"one of {', '.join(sorted(ISOLATION))}")
+        raise InvalidOption(
+            option="isolation_level", value=isolation_level, hint=f"one of {', '.join(sorted(ISOLATION))}"
+        )
 
     def decorate(fn: Any) -> Any:
         if iscoroutinefunction(fn):
@@ -153,4 +155,3 @@ def startable(wrapper: Any, fn: Any, name: str) -> Any:
     wrapper.definition = definition
     wrapper.start, wrapper.astart, wrapper.using = definition.start, definition.astart, definition.using
     return wrapper
-

@@ -95,7 +95,7 @@ def asend(
 
 def send_bulk(messages: Iterable[Mapping[str, Any]]) -> None:
     """Send several messages together, or none: mappings with `destination_id`, `message` and, if wanted, `topic` and
-    `idempotency_key`. Raises `InvalidOption` when a key is given twice, `WorkflowNotFound` for an unknown destination."""
+    `idempotency_key`. Raises `InvalidOption` for a key that is given twice, `WorkflowNotFound`."""
     return _send_bulk("send_bulk", _letters(messages))
 
 
@@ -105,7 +105,7 @@ def asend_bulk(messages: Iterable[Mapping[str, Any]]) -> Awaitable[None]:
 
 
 def recv(topic: str | None = None, timeout_seconds: float = 60) -> Any:
-    """The next message on `topic`, in order of arrival, or None after `timeout_seconds`, counted from the first call."""
+    """The next message on `topic`, in order of arrival; None after `timeout_seconds`, counted from the first call."""
     return _recv(topic, _seconds("timeout_seconds", timeout_seconds))
 
 

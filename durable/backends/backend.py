@@ -17,7 +17,7 @@ from ..chance import chance
 from ..conf import conf
 from ..engine import commands as c
 from ..engine.journal import Recorded
-from .dialect import Dialect, Postgres, Sqlite
+from .dialect import Postgres, Sqlite
 from .session import Borrowed, Own, OwnPostgres, OwnSqlite, Rows, Session
 from .statements import Statements
 
@@ -76,9 +76,8 @@ class Backend:
         self.vendor = connections[alias].vendor
         if self.vendor not in ("postgresql", "sqlite"):
             raise DatabaseError(f"Durable runs on PostgreSQL and SQLite; DATABASES[{alias!r}] is {self.vendor}.")
-        dialect: Dialect = Postgres if self.vendor == "postgresql" else Sqlite
-        self.pack = dialect.pack
-        self.sql = statements_of(dialect)
+        self.pack = (Postgres if self.vendor == "postgresql" else Sqlite).pack
+        self.sql = statements_of(self.vendor)
 
     @property
     def listens(self) -> bool:
@@ -196,8 +195,13 @@ class Backend:
 
     # --- the living and the lost
 
-    def pulse(self, session: Session, me: str, lease: float, running: int, activity: list[Any]) -> tuple[bool, float] | None:
-        """Renew a lease: `(is draining, database's now)`, or None when somebody has declared this executor dead."""
+    def pulse(
+        self, session: Session, me: str, lease: float, running: int, activity: list[Any]
+    ) -> tuple[bool, float] | None:
+        """Renew a lease: `(is draining, database's now)`, or None when somebody has declared this executor dead.
+
+        A lease that ran out is renewed too, as long as nobody has taken what it held: epochs keep that safe.
+        """
         rows = self.run(session, self.sql.pulse, me=me, lease=lease, running=running, activity=json.dumps(activity))
         return (rows[0][0], rows[0][1]) if rows else None
 
@@ -209,6 +213,7 @@ class Backend:
                 if lost := [{"w": o.id, "e": o.epoch} for o in orphans if o.is_dead is dead]:
                     self.run(session, statement, lost=json.dumps(lost))
             if orphans:
+                self.run(session, self.sql.declare_dead, ids=self.pack({o.executor for o in orphans}))
                 attempts = [{"w": o.id, "e": o.epoch, "x": o.executor, "t": "lost"} for o in orphans]
                 self.run(session, self.sql.attempts, attempts=json.dumps(attempts))
                 ended = [{"k": "child", "t": o.id, "d": ""} for o in orphans if o.is_dead]
@@ -228,12 +233,12 @@ class Backend:
         waits = [{"k": k, "t": t, "d": d, "w": w} for k, t, d, w in rows]
         true = {row[0] for row in self.run(session, self.sql.come_true, waits=json.dumps(waits))} if waits else set()
         woken = self.wake(session, [each for each in waits if each["w"] in true])
-        return (rows[-1] if len(rows) == 500 else ("", "", "", "")), woken  # type: ignore[return-value]
+        return (rows[-1] if len(rows) == 500 else ("", "", "", "")), woken
 
 
 @lru_cache(maxsize=2)
-def statements_of(dialect: Dialect) -> Statements:
-    return Statements(dialect)
+def statements_of(vendor: str) -> Statements:
+    return Statements(Postgres if vendor == "postgresql" else Sqlite)
 
 
 @lru_cache(maxsize=8)

@@ -35,7 +35,8 @@ class Postgres:
     def held(name: str) -> str:
         """The rows of the batch in parameter `name` whose locks are ours; those that somebody holds are skipped."""
         return f"""w.id = any(array(select l.id from durable_workflow l where l.id = any(array(
-            select y.w from jsonb_to_recordset(%({name})s::jsonb) as y(w text))) order by l.id for no key update skip locked))"""
+            select y.w from jsonb_to_recordset(%({name})s::jsonb) as y(w text)))
+            order by l.id for no key update skip locked))"""
 
     @staticmethod
     def first_of_each_queue(ready: str) -> str:

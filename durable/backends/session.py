@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -23,7 +24,23 @@ Statement = tuple[str, Mapping[str, Any]]
 PLACE = re.compile(r"%\((\w+)\)s")
 
 
-class Borrowed:
+class Session(ABC):
+    """Where statements run: on a connection of the engine's own, or on the caller's."""
+
+    @abstractmethod
+    def run(self, sql: str, params: Mapping[str, Any]) -> Rows:
+        """Run one statement; all its rows."""
+
+    @abstractmethod
+    def together(self, statements: Sequence[Statement]) -> list[Rows]:
+        """Run statements in one transaction; the rows of each."""
+
+    @abstractmethod
+    def transaction(self) -> AbstractContextManager[None]:
+        """A transaction around several calls."""
+
+
+class Borrowed(Session):
     """Django's own connection of the calling thread."""
 
     def __init__(self, alias: str):
@@ -45,7 +62,7 @@ class Borrowed:
             yield
 
 
-class Own:
+class Own(Session):
     """A connection of the engine's, made by Django from the alias, outside its registry. One thread at a time."""
 
     def __init__(self, alias: str):
@@ -161,6 +178,3 @@ def is_passing(error: BaseException) -> bool:
         return any(word in str(error).lower() for word in PASSING_WORDS)
     state = getattr(cause, "sqlstate", None)
     return state is None or state[:2] in PASSING_STATES
-
-
-Session = Borrowed | OwnPostgres | OwnSqlite

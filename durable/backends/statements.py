@@ -178,7 +178,7 @@ class Statements:
         self.pulse = f"""
             update durable_executor set heartbeat_at = {d.now}, lease_until = {d.later("%(lease)s")}, running = %(running)s,
                 activity = %(activity)s
-            where id = %(me)s and lease_until > {d.now} and stopped_at is null
+            where id = %(me)s and stopped_at is null
             returning draining, {d.seconds(d.now)}"""
 
         self.drain = "update durable_executor set draining = true where id = %(me)s"
@@ -192,6 +192,10 @@ class Statements:
             from durable_workflow w where w.run_after is not null and w.executor is not null and not exists
                 (select 1 from durable_executor e where e.id = w.executor and e.lease_until > {d.now})
             limit 1000 {d.lock_w}"""
+
+        self.declare_dead = f"""
+            update durable_executor set stopped_at = {d.now}
+            where {d.member("id", "ids")} and lease_until <= {d.now} and stopped_at is null"""
 
         self.recover = f"""
             update durable_workflow as w set executor = null, epoch = w.epoch + 1, recovery_attempts = w.recovery_attempts + 1,

@@ -63,12 +63,12 @@ class Batch:
                                  "y": ending.error_type, "p": ending.fingerprint})  # fmt: skip
             self.true.append({"k": "child", "t": w, "d": ""})
             if ending.status != "SUCCESS":
-                self.attempts.append({"w": w, "e": e, "t": "failed"})
+                self.attempts.append({"w": w, "e": e, "x": entry.executor, "t": "failed"})
         if letting := entry.letting:
             self.lettings.append({"w": w, "e": e, "reason": letting.reason, "u": letting.until})
             self.waits += [{"w": w, "k": k.kind, "t": k.target, "d": k.detail} for k in letting.conditions]
             if letting.outcome:
-                self.attempts.append({"w": w, "e": e, "t": letting.outcome, "d": letting.detail})
+                self.attempts.append({"w": w, "e": e, "x": entry.executor, "t": letting.outcome, "d": letting.detail})
 
     def add_effect(self, effect: c.Effect, by: Json) -> None:
         match effect:
@@ -89,7 +89,7 @@ class Batch:
     def statements(self) -> dict[str, Statement]:
         """In the order of dependence: slots, then what they guard, then endings, then who may go on because of it."""
         now = chance.now()
-        found = {}
+        found: dict[str, Statement] = {}
         for name, payload in (
             ("record", ("rows", self.rows)),
             ("tries", ("tries", self.tries)),
@@ -200,7 +200,7 @@ def _exist(backend: Backend, session: Session, ids: set[str]) -> set[str]:
 
 
 def _still_waiting(backend: Backend, session: Session, entries: list[c.Entry], written: Written) -> list[c.Entry]:
-    """Leave out the entries that would park on what has come true; asked with their rows locked, in a fresh snapshot."""
+    """Leave out the entries that would park on what has come true; asked in a fresh snapshot, their rows locked."""
     waits = [
         {"w": entry.workflow, "k": condition.kind, "t": condition.target, "d": condition.detail}
         for entry in entries

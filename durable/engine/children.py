@@ -78,9 +78,9 @@ def result(scope: Any, workflow: str, timeout: float | None = None) -> Operation
     if standing is not None and standing.status == Status.SUCCESS:
         yield slot.success_text(standing.output, child=workflow)
         return scope.decode(standing.output, standing.serialization)
-    error = outcome_error(workflow, standing)
-    yield slot.failure(error, child=workflow)
-    raise error
+    failure = outcome_error(workflow, standing)
+    yield slot.failure(failure, child=workflow)
+    raise failure
 
 
 def first(scope: Any, workflows: list[str]) -> Operation:
@@ -104,7 +104,7 @@ def first(scope: Any, workflows: list[str]) -> Operation:
         yield Park(f"child:{wanted[0]}", conditions, None, since)
 
 
-def outcome_error(workflow: str, standing: Standing | None) -> Exception:
+def outcome_error(workflow: str, standing: Standing | None) -> BaseException:
     """The error that a waiter gets for a workflow that ended without a result."""
     if standing is None:
         return WorkflowNotFound(workflow_id=workflow)
@@ -131,12 +131,15 @@ def _refuse_id(slot: Any, new: NewWorkflow) -> Operation:
         yield slot.failure(error)
         raise error
     if standing.input != new.input:
-        message = f"Workflow {new.id!r} exists with another input; this call attaches to it and its own input is not used."
+        message = (
+            f"Workflow {new.id!r} exists with another input; this call attaches to it and its own input is not used."
+        )
         warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 def _refuse_duplicate(slot: Any, new: NewWorkflow) -> Operation:
     """Record and raise that another live workflow holds the deduplication id."""
+    assert new.dedup_id is not None
     holder = yield Ask(Holder(new.queue, new.dedup_id))
     if holder and holder != new.id:
         error = QueueDeduplicated(queue=new.queue, dedup_id=new.dedup_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 # --- what is written
@@ -252,8 +252,6 @@ class Ending:
     error: str | None = None
     error_type: str | None = None
     fingerprint: str | None = None
-    keeps: bool = field(default=False)
-    """Whether the row may be resumed from its journal (nondeterminism)."""
 
 
 @dataclass(slots=True)
@@ -276,3 +274,4 @@ class Entry:
     record: Record | None = None
     ending: Ending | None = None
     letting: Letting | None = None
+    executor: str | None = None

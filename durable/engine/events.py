@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .commands import AllEvents, Ask, Condition, EventValue, Park, Publish, Record
+from .commands import AllEvents, Ask, Condition, EventValue, Park, Publish, Record, Row
 from .drive import Operation
 
 
@@ -23,13 +23,16 @@ def get_event(scope: Any, workflow: str, key: str, timeout: float) -> Operation:
     if slot.recorded:
         return slot.replay()
     journal = scope.journal
-    deadline = timer.replay() if timer.recorded else None
+    deadline = None
+    if timer.recorded:  # it waited before, perhaps parked: it has waited since then
+        deadline = timer.replay()
+        slot.started_at = min(slot.started_at, deadline - timeout)
     while True:
         since = scope.mark()
         text = yield Ask(EventValue(workflow, key))
         if deadline is None:
             deadline = scope.now() + max(0.0, timeout)
-            timed = (timer.decided(journal.encode(deadline)),)
+            timed: tuple[Row, ...] = (timer.decided(journal.encode(deadline)),)
         else:
             timed = ()
         if text is not None or scope.now() >= deadline:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -52,7 +51,12 @@ class Slot:
         )
 
     def success(
-        self, value: Any = None, *effects: Effect, child: str | None = None, attempts: int = 1, also: tuple[Row, ...] = ()
+        self,
+        value: Any = None,
+        *effects: Effect,
+        child: str | None = None,
+        attempts: int = 1,
+        also: tuple[Row, ...] = (),
     ) -> Record:
         """Decide it with a value. Raises `SerializationError` when the value cannot be stored."""
         output = None if value is None else self.journal.encode(value)
@@ -89,9 +93,7 @@ class Journal:
         seq = self.last = next(self.numbers)
         recorded = self.rows.get(seq)
         if recorded is not None and recorded.name != name:
-            raise Stopped from NonDeterminism(
-                workflow_id=self.workflow_id, seq=seq, recorded=recorded.name, now=name
-            )
+            raise Stopped from NonDeterminism(workflow_id=self.workflow_id, seq=seq, recorded=recorded.name, now=name)
         return Slot(self, seq, name, kind, recorded, self.clock())
 
     @property

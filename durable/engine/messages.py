@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import WorkflowNotFound
-from .commands import Ask, Condition, Consume, Deliver, NextMessage, Outcome, Park, Record
+from .commands import Ask, Condition, Consume, Deliver, NextMessage, Outcome, Park, Record, Row
 from .drive import Operation
 
 
@@ -20,9 +20,11 @@ def send_all(scope: Any, name: str, messages: list[tuple[str, Any, str | None, s
     if slot.recorded:
         return slot.replay()
     deliveries = tuple(
-        Deliver(destination, topic or "", key or scope.message_key(slot.seq, n), scope.journal.encode(message), scope.workflow_id)
-        for n, (destination, message, topic, key) in enumerate(messages)
-    )  # fmt: skip
+        Deliver(
+            to, topic or "", key or scope.message_key(slot.seq, n), scope.journal.encode(message), scope.workflow_id
+        )
+        for n, (to, message, topic, key) in enumerate(messages)
+    )
     wanted = tuple({delivery.destination: None for delivery in deliveries})
     known = yield Ask(Outcome(wanted))
     if missing := [each for each in wanted if each not in known]:
@@ -39,13 +41,16 @@ def receive(scope: Any, topic: str | None, timeout: float) -> Operation:
     if slot.recorded:
         return slot.replay()
     journal, mailbox, topic = scope.journal, scope.workflow_id, topic or ""
-    deadline = timer.replay() if timer.recorded else None
+    deadline = None
+    if timer.recorded:  # it waited before, perhaps parked: it has waited since then
+        deadline = timer.replay()
+        slot.started_at = min(slot.started_at, deadline - timeout)
     while True:
         since = scope.mark()
         message = yield Ask(NextMessage(mailbox, topic, frozenset(journal.taken)))
         if deadline is None:
             deadline = scope.now() + max(0.0, timeout)
-            timed = (timer.decided(journal.encode(deadline)),)
+            timed: tuple[Row, ...] = (timer.decided(journal.encode(deadline)),)
         else:
             timed = ()
         if message:

@@ -17,7 +17,7 @@ def run(scope: Any, options: StepOptions, fn: Any, args: tuple[Any, ...], kwargs
     if slot.recorded:
         return slot.replay()
     retry = options.retry
-    errors = [decode_error(text) for text in scope.journal.tries.get(slot.seq, ())]
+    errors: list[BaseException] = [decode_error(text) for text in scope.journal.tries.get(slot.seq, ())]
     while True:
         attempt = len(errors) + 1
         frame = Frame(slot.seq, options.name, attempt, retry.max_attempts)
@@ -58,17 +58,17 @@ def transact(
         raise
 
 
-def _worth_it(retry: Any, error: Exception, frame: Frame) -> Operation:
+def _worth_it(retry: Any, error: BaseException, frame: Frame) -> Operation:
     if retry.should_retry is None:
         return True
     return bool((yield Call(retry.should_retry, (error,), {}, frame)))
 
 
-def _failed(slot: Any, n: int, error: Exception, started_at: float, ended_at: float) -> FailedTry:
+def _failed(slot: Any, n: int, error: BaseException, started_at: float, ended_at: float) -> FailedTry:
     return FailedTry(slot.seq, n, slot.name, encode_error(error), started_at, ended_at)
 
 
-def _given_up(slot: Any, retry: Any, errors: list[Exception], started_at: float, ended_at: float) -> Record:
+def _given_up(slot: Any, retry: Any, errors: list[BaseException], started_at: float, ended_at: float) -> Record:
     attempt = len(errors)
     record = slot.failure(_final(slot.name, retry, errors), attempts=attempt)
     if retry.max_attempts == 1:
@@ -76,7 +76,7 @@ def _given_up(slot: Any, retry: Any, errors: list[Exception], started_at: float,
     return Record(record.rows, (_failed(slot, attempt, errors[-1], started_at, ended_at),))
 
 
-def _final(name: str, retry: Any, errors: list[Exception]) -> Exception:
+def _final(name: str, retry: Any, errors: list[BaseException]) -> BaseException:
     """The error of the step: its own when it had one try or was not worth another, else the sum of all tries."""
     if len(errors) < retry.max_attempts or retry.max_attempts == 1:
         return errors[-1]

@@ -72,7 +72,7 @@ class Claimer(Service):
             self.session, executor.id, executor.settings.LEASE_SECONDS, len(executor.running), executor.activity()
         )
         if answer is None:
-            executor.has_lost_its_lease()
+            executor.begin_anew()
             return
         draining, now = answer
         executor.lease.renewed(sent)
@@ -114,7 +114,9 @@ class Claimer(Service):
             n = min(rooms[queue], room - total)
             if n <= 0:
                 break
-            taken = self._take(self.backend.claim_limited(self.session, self.executor.id, queue, n, self.executor.names()))
+            taken = self._take(
+                self.backend.claim_limited(self.session, self.executor.id, queue, n, self.executor.names())
+            )
             count = sum(taken.values())
             total += count
             if count < n:

@@ -232,8 +232,11 @@ class Executor:
     def left(self, run: Run) -> None:
         """A run has left memory: ended, parked, or closed."""
         with self._idle:
-            if self.running.pop(run.workflow_id, None) is None:
+            if run.has_left:
                 return
+            run.has_left = True
+            if self.running.get(run.workflow_id) is run:
+                del self.running[run.workflow_id]
             if run.above is None and not run.direct:
                 self._own_runs[run.claimed.queue] -= 1
             self._idle.notify_all()
@@ -272,7 +275,7 @@ class Executor:
     def release_stray(self, workflow: str, epoch: int) -> None:
         """Let go of a workflow at once: its run, if there is one, may write nothing more."""
         letting = c.Letting(None, outcome="released", detail="let go by its executor")
-        self.recorder.commit(c.Entry(workflow, epoch, letting=letting))
+        self.recorder.commit(c.Entry(workflow, epoch, letting=letting, executor=self.id))
         run = self.running.get(workflow)
         if run is not None and run.epoch == epoch:
             run.close(Fenced())
@@ -286,13 +289,18 @@ class Executor:
             cancelled = bool(rows) and rows[0][2] == Status.CANCELLED
             raise run.close(Cancelled() if cancelled else Fenced())
 
-    def has_lost_its_lease(self) -> None:
-        """Somebody has taken over: every run stops at its next operation, and nothing more is written."""
-        self.lease.lose()
-        log.error("executor %s was declared dead by others; its runs stop here and go on elsewhere", self.label)
-        for run in list(self.running.values()):
-            run.close(Fenced())
-        signals.executor_lost.send_robust(Row, executor=self)
+    def begin_anew(self) -> None:
+        """Others have declared this executor dead and taken its workflows: its runs stop at their next operation and
+        write nothing more, and the process goes on as a new executor."""
+        if not self.lease.is_lost:
+            self.lease.lose()
+            log.error("executor %s was declared dead by others; what it ran goes on elsewhere", self.label)
+            for run in list(self.running.values()):
+                run.close(Fenced())
+            signals.executor_lost.send_robust(Row, executor=self)
+        self.id = self.clock.new_id()
+        register(self)
+        self.lease.is_lost = False
 
     def activity(self) -> list[dict[str, Any]]:
         """What has run for over a second: workflow, step, attempt and seconds."""
@@ -301,8 +309,8 @@ class Executor:
         for run in list(self.running.values()):
             frame, seconds = run.frame, now - run.since
             if frame is not None and seconds >= SHOWN_AFTER_SECONDS:
-                shown.append({"workflow": run.workflow_id, "name": run.claimed.name, "seq": frame.seq, "step": frame.name,
-                              "attempt": frame.attempt, "seconds": round(seconds, 1)})  # fmt: skip
+                where = {"workflow": run.workflow_id, "name": run.claimed.name, "seq": frame.seq, "step": frame.name}
+                shown.append({**where, "attempt": frame.attempt, "seconds": round(seconds, 1)})
         return shown[:100]
 
     # --- reading for runs
@@ -350,4 +358,3 @@ class QueueLimits:
     def is_limited(self) -> bool:
         """Whether a claim must hold the queue's lock and count."""
         return self.concurrency is not None or self.rate_limit is not None
-

@@ -1,4 +1,4 @@
-"""Workflows that are called directly: they run here, now, and durably. If this process dies, an executor finishes them."""
+"""Workflows that are called directly: they run here, now, durably. If this process dies, an executor finishes them."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from django.db.utils import DatabaseError, InterfaceError, OperationalError
@@ -129,7 +130,9 @@ class Hub:
             if self._threads:
                 return
             loops = [self._poll] if not self.backend.listens else [self._listen, self._tell]
-            self._threads = [threading.Thread(target=loop, name=f"durable-{loop.__name__.strip('_')}", daemon=True) for loop in loops]
+            self._threads = [
+                threading.Thread(target=loop, name=f"durable-{loop.__name__.strip('_')}", daemon=True) for loop in loops
+            ]
         for thread in self._threads:
             thread.start()
 
@@ -154,6 +157,8 @@ class Hub:
                 log.debug("notification not sent, pollers will find out: %s", error)
                 session.close()
             self._stopped.wait(COALESCE_SECONDS)
+        with suppress(DatabaseError):  # our own listener hears it and sees that it should stop
+            session.run("select pg_notify(%(channel)s, %(payload)s)", {"channel": CHANNEL, "payload": self.id})
         session.close()
 
     def _listen(self) -> None:
@@ -167,8 +172,10 @@ class Hub:
                 raw.execute(f"listen {CHANNEL}")
                 self._wake_all()  # anything may have happened before we listened
                 while not self._stopped.is_set():
-                    for notification in raw.notifies(timeout=0.5):
+                    for notification in raw.notifies(timeout=5):
                         self._hear(notification.payload)
+                        if self._stopped.is_set():
+                            break
             except (DatabaseError, InterfaceError, OperationalError, psycopg.Error) as error:
                 log.debug("listener lost its connection: %s", error)
                 self._stopped.wait(1)

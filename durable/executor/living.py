@@ -38,7 +38,7 @@ def take_all() -> list[Any]:
 
 
 def _after_fork() -> None:
-    """A forked child has neither its parent's threads nor a right to its connections, which it must not close either."""
+    """A forked child has neither its parent's threads nor a right to its connections, which it must not close."""
     global _lock
     _lock = threading.RLock()
     _parents.extend(_started)

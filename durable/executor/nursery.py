@@ -1,7 +1,7 @@
 """The event loop of an executor, and how coroutine runs wait on it.
 
-A coroutine is never thrown into while it works. When all of it waits durably, directly or through tasks and gathers that
-it awaits, it is closed where it stands and its workflow parks; otherwise it waits in memory.
+A coroutine is never thrown into while it works. When all of it waits durably, directly or through tasks and gathers
+that it awaits, it is closed where it stands and its workflow parks; otherwise it waits in memory.
 """
 
 from __future__ import annotations
@@ -72,7 +72,11 @@ class Nursery:
     def release_all(self) -> None:
         """The executor drains: whatever only waits may leave memory now."""
         if self.loop and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(lambda: [self._consider(place) for place in list(self.places.values())])
+            self.loop.call_soon_threadsafe(self._consider_all)
+
+    def _consider_all(self) -> None:
+        for place in list(self.places.values()):
+            self._consider(place)
 
     def _ensure(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -185,7 +189,7 @@ class Nursery:
         for task in [place.task, *_awaited(place.task)]:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own way to say: on purpose
             try:
-                place.context.run(task.get_coro().close)  # type: ignore[union-attr]
+                place.context.run(task.get_coro().close)
             except BaseException as error:
                 log.warning("%s did not end cleanly when it parked: %r", place.run.workflow_id, error)
         for future in place.waits:

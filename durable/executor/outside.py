@@ -110,11 +110,8 @@ class Outside:
         engine = backend()
         inserted = apply(engine, engine.borrowed(), effects, self.epoch)
         entry = c.Entry("", 0, c.Record(effects=effects))
-        conditions = [
-            {"k": "message", "t": e.destination, "d": e.topic} if isinstance(e, c.Deliver) else {"k": "event", "t": e.workflow, "d": e.key}
-            for e in effects
-            if isinstance(e, (c.Deliver, c.Publish))
-        ]  # fmt: skip
+        conditions = [{"k": "message", "t": e.destination, "d": e.topic} for e in effects if isinstance(e, c.Deliver)]
+        conditions += [{"k": "event", "t": e.workflow, "d": e.key} for e in effects if isinstance(e, c.Publish)]
         transaction.on_commit(lambda: tell(conditions, changes(entry)), using=engine.alias)
         return inserted
 
@@ -161,7 +158,11 @@ async def until_changed(keys: list[str], since: int, seconds: float) -> bool:
     """`Hub.wait` for a coroutine."""
     loop = asyncio.get_running_loop()
     alarm = asyncio.Event()
-    unsubscribe = hub().subscribe(keys, since, lambda: loop.call_soon_threadsafe(alarm.set))
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(alarm.set)
+
+    unsubscribe = hub().subscribe(keys, since, wake)
     try:
         await asyncio.wait_for(alarm.wait(), max(0.0, seconds))
     except TimeoutError:

@@ -16,7 +16,7 @@ from . import identity
 
 
 def register(executor: Any) -> None:
-    """Write this executor's row and declare the code's queues. Raises `DatabaseAway`, or says that tables are missing."""
+    """Write this executor's row and declare the code's queues. Raises `DatabaseAway`; says when tables are missing."""
     alias = executor.backend.alias
     try:
         connections[alias].ensure_connection()
@@ -69,10 +69,12 @@ def declare(queue: Any, alias: str) -> None:
     """
     declared = queue.limits()
     with transaction.atomic(using=alias):
-        row, made = Queue.objects.using(alias).select_for_update().get_or_create(
-            name=queue.name,
-            defaults={"declared": declared, "priority_enabled": queue.priority_enabled, "partitioned": queue.partition_queue, **declared},
-        )  # fmt: skip
+        kind = {"priority_enabled": queue.priority_enabled, "partitioned": queue.partition_queue}
+        row, made = (
+            Queue.objects.using(alias)
+            .select_for_update()
+            .get_or_create(name=queue.name, defaults={"declared": declared, **kind, **declared})
+        )
         if made or row.declared == declared:
             return
         was_limited = row.is_limited

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from typing import Any
 
 from ..backends.backend import Claimed
@@ -45,6 +44,7 @@ class Run:
             claimed.id, self.serializer, encode, executor.lease.now, claimed.generation, rows or {}, tries or {}
         )
         self.closed: ControlFlow | None = None
+        self.has_left = False
         self.ending: c.Ending | None = None
         self.error: BaseException | None = None
         self.value: Any = None
@@ -121,7 +121,7 @@ class Run:
         raise TypeError(f"a coroutine cannot perform {type(command).__name__}")
 
     def entry(self, **what: Any) -> c.Entry:
-        return c.Entry(self.workflow_id, self.epoch, **what)
+        return c.Entry(self.workflow_id, self.epoch, executor=self.executor_id, **what)
 
     def may_go_on(self, command: c.Command) -> None:
         """Between operations a run learns that it is closed, or that its executor is draining."""
@@ -312,7 +312,7 @@ def refuse_coroutine(value: Any, name: str) -> Any:
     """A sync function that gives back a coroutine has done nothing yet."""
     if inspect.iscoroutine(value):
         value.close()
-        raise TypeError(f"{name} is a plain function but returned a coroutine; make it `async def`, or await inside it.")
+        raise TypeError(
+            f"{name} is a plain function but returned a coroutine; make it `async def`, or await inside it."
+        )
     return value
-
-

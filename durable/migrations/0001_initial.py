@@ -3,6 +3,7 @@
 import django.db.models.deletion
 import durable.chance
 import durable.models.fields
+import durable.models.workflow
 import durable.states
 from django.db import migrations, models
 
@@ -97,7 +98,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Workflow',
             fields=[
-                ('id', durable.models.fields.Key(default=durable.chance.Chance.new_id, primary_key=True, serialize=False)),
+                ('id', durable.models.fields.Key(default=durable.models.workflow.new_id, primary_key=True, serialize=False)),
                 ('name', durable.models.fields.Key(help_text='Name of the definition.')),
                 ('class_name', durable.models.fields.Key(null=True)),
                 ('config_name', durable.models.fields.Key(null=True)),

@@ -25,3 +25,6 @@ class Attempt(models.Model):
 
     class Meta:
         ordering = ["workflow_id", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.outcome}"

@@ -19,3 +19,6 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["workflow_id", "key", "seq"]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.key}"

@@ -25,7 +25,9 @@ class Executor(models.Model):
     host = Key(help_text="Boot id and process namespace: the same for processes that can see each other's pids.")
     hostname = Key(default="")
     pid = models.IntegerField()
-    pid_started = Key(default="", help_text="When the kernel says that the process began, so that a reused pid is seen.")
+    pid_started = Key(
+        default="", help_text="When the kernel says that the process began, so that a reused pid is seen."
+    )
     version = Key(null=True)
     claims = models.BooleanField(default=True, help_text="False for a process that only runs its own direct calls.")
     concurrency = models.IntegerField(default=0)

@@ -23,4 +23,9 @@ class Message(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint("workflow", "key", name="message_key")]
-        indexes = [models.Index("workflow", "topic", "id", name="message_mailbox", condition=Q(consumed_seq__isnull=True))]
+        indexes = [
+            models.Index("workflow", "topic", "id", name="message_mailbox", condition=Q(consumed_seq__isnull=True))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.topic}"

@@ -65,6 +65,9 @@ class StepAttempt(models.Model):
     class Meta:
         ordering = ["workflow_id", "seq", "n"]
 
+    def __str__(self) -> str:
+        return f"{self.workflow_id}:{self.seq} attempt {self.n}"
+
 
 class Checkpoint(models.Model):
     """A @transaction on another database keeps its outcome there, committed with the user's own writes.
@@ -79,3 +82,6 @@ class Checkpoint(models.Model):
     name = Key()
     output = models.TextField()
     created_at = Moment()
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id}:{self.seq} {self.name}"

@@ -17,3 +17,6 @@ class Wait(models.Model):
     target = Key()
     detail = Key(default="")
     workflow = models.ForeignKey("durable.Workflow", models.DO_NOTHING, related_name="waits", db_constraint=False)
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} {self.kind} {self.target}"

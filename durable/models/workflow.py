@@ -13,6 +13,11 @@ INTERNAL_QUEUE = "_durable"
 """Where a start without a queue waits; every executor serves it, and people see "no queue"."""
 
 
+def new_id() -> str:
+    """A fresh workflow id, ordered by time."""
+    return chance.new_id()
+
+
 class WorkflowQuerySet(models.QuerySet["Workflow"]):
     def listed(self) -> WorkflowQuerySet:
         """Newest first, without the payloads, which no list shows."""
@@ -43,19 +48,23 @@ class Workflow(models.Model):
     No index mentions status, executor, epoch, started_at, completed_at or updated_at, so that claims stay HOT updates.
     """
 
-    id = Key(primary_key=True, default=chance.new_id)
+    id = Key(primary_key=True, default=new_id)
     name = Key(help_text="Name of the definition.")
     class_name = Key(null=True)
     config_name = Key(null=True)
     status = Key(default=Status.ENQUEUED, choices=[(s, s) for s in Status])
     failure = Key(null=True, help_text="The status again when it ended other than SUCCESS, for a small index.")
     epoch = models.IntegerField(default=0)
-    generation = models.IntegerField(default=0, help_text="Raised by a rewind, never reused; part of every idempotency key.")
+    generation = models.IntegerField(
+        default=0, help_text="Raised by a rewind, never reused; part of every idempotency key."
+    )
     executor = Key(null=True, help_text="Id of the executor that holds it, or held it last.")
 
     queue = Key(default=INTERNAL_QUEUE)
     partition_key = Key(null=True)
-    admitted = Key(null=True, help_text="The limited queue (and partition) in which it holds a place, also while parked.")
+    admitted = Key(
+        null=True, help_text="The limited queue (and partition) in which it holds a place, also while parked."
+    )
     priority = models.IntegerField(default=0)
     position = models.BigIntegerField(default=0, help_text="Order of arrival in its queue.")
     dedup_id = Key(null=True)
@@ -63,7 +72,9 @@ class Workflow(models.Model):
 
     run_after = Moment(null=True)
     wake_at = Moment(null=True)
-    waiting_for = Key(null=True, help_text="sleep, retry:step, message:topic, event:workflow/key, child:id, executor:name.")
+    waiting_for = Key(
+        null=True, help_text="sleep, retry:step, message:topic, event:workflow/key, child:id, executor:name."
+    )
 
     version = Key(null=True)
     application = Key(null=True)
@@ -127,4 +138,4 @@ class Workflow(models.Model):
 
     @property
     def phase(self) -> Phase:
-        return phase_of(self.status, self.executor, self.waiting_for)
+        return phase_of(self.status, self.executor, self.waiting_for, self.run_after is not None)

@@ -77,7 +77,9 @@ def test_without_retries_a_step_runs_once_and_its_own_error_is_raised(executor):
     assert calls == [1]
 
 
-@durable.step(retries_allowed=True, max_attempts=5, interval_seconds=0, should_retry=lambda error: "again" in str(error))
+@durable.step(
+    retries_allowed=True, max_attempts=5, interval_seconds=0, should_retry=lambda error: "again" in str(error)
+)
 def picky(texts):
     calls.append(1)
     raise ValueError(texts[len(calls) - 1])
@@ -291,7 +293,7 @@ def test_a_transaction_outside_a_workflow_is_a_plain_atomic_call(database):
 
 
 def test_a_direct_call_inside_atomic_says_that_it_cannot_wait(database):
-    with transaction.atomic(), pytest.raises(InsideAtomic, match="open transaction.atomic"):
+    with transaction.atomic(), pytest.raises(InsideAtomic, match=r"open transaction\.atomic"):
         app.total(1)
     with transaction.atomic(), pytest.raises(InsideAtomic):
         app.total.start(1).get_result(timeout=1)

@@ -34,7 +34,9 @@ class Command(BaseCommand):
         except ValueError:
             raise CommandError(f"--addr {addr} is not an address; give host:port, such as 127.0.0.1:8000.") from None
         except OSError as error:
-            raise CommandError(f"Cannot listen at {addr}: {os.strerror(error.errno or 0)}. Give another with --addr.") from None
+            raise CommandError(
+                f"Cannot listen at {addr}: {os.strerror(error.errno or 0)}. Give another with --addr."
+            ) from None
         raise SystemExit(Supervisor(get_child_arguments(), listener, self.note).run())
 
     def note(self, line: str) -> None:

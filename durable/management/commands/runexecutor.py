@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from argparse import ArgumentParser
 from typing import Any
@@ -23,9 +22,13 @@ class Command(BaseCommand):
     help = "Run workflows: claim, execute, recover. First SIGTERM or Ctrl-C drains, a second one lets go at once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--queues", help="comma-separated names to serve (default: all); work without a queue is always served")
+        parser.add_argument(
+            "--queues", help="comma-separated names to serve (default: all); work without a queue is always served"
+        )
         parser.add_argument("--concurrency", type=int, help="how many workflows run at once (default: CONCURRENCY)")
-        parser.add_argument("--grace", type=float, help="seconds that running steps get to finish (default: SHUTDOWN_GRACE_SECONDS)")
+        parser.add_argument(
+            "--grace", type=float, help="seconds that running steps get to finish (default: SHUTDOWN_GRACE_SECONDS)"
+        )
         parser.add_argument("--label", help="a name for people (default: host and pid)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,13 +37,13 @@ class Command(BaseCommand):
             raise CommandError(f"--concurrency {options['concurrency']} is not valid: give at least 1.")
         self._check_migrations()
         queues = [name.strip() for name in options["queues"].split(",") if name.strip()] if options["queues"] else None
+        asked, hurry = signals()  # before the start, so that a signal during it drains too
         try:
             executor = Executor(queues=queues, concurrency=options["concurrency"], label=options["label"]).start()
         except DurableError as error:
             raise CommandError(str(error)) from error
         grace = conf().SHUTDOWN_GRACE_SECONDS if options["grace"] is None else options["grace"]
-        if not wait_for_a_signal(executor, grace):
-            sys.exit(1)
+        serve(executor, grace, asked, hurry)
 
     def _check_migrations(self) -> None:
         alias = conf().DATABASE or DEFAULT_DB_ALIAS
@@ -50,22 +53,27 @@ class Command(BaseCommand):
         except DatabaseError as error:
             raise CommandError(str(DatabaseAway(alias=alias, reason=str(error).strip()))) from error
         if pending:
-            raise CommandError(f"Durable's tables are not up to date in database {alias!r}. Run: manage.py migrate --database {alias}")
+            raise CommandError(
+                f"Durable's tables are not up to date in database {alias!r}. Run: manage.py migrate --database {alias}"
+            )
 
 
-def wait_for_a_signal(executor: Executor, grace: float) -> bool:
-    """Serve until a signal, then drain; a second signal ends the grace. False when the lease was lost."""
-    alarm, hurry = threading.Event(), threading.Event()
+def signals() -> tuple[threading.Event, threading.Event]:
+    """Events for the first and the second SIGTERM or Ctrl-C."""
+    asked, hurry = threading.Event(), threading.Event()
 
     def stop(signum: int, frame: Any) -> None:
-        (hurry if alarm.is_set() else alarm).set()
+        (hurry if asked.is_set() else asked).set()
 
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, stop)
-    while not alarm.wait(0.5):
-        if executor.lease.is_lost or executor.is_draining:
-            break
-    lost = executor.lease.is_lost
+    return asked, hurry
+
+
+def serve(executor: Executor, grace: float, asked: threading.Event, hurry: threading.Event) -> None:
+    """Serve until asked to stop, here or in the database, then drain; being hurried ends the grace."""
+    while not asked.wait(0.5) and not executor.is_draining:
+        pass
     draining = threading.Thread(target=executor.drain, args=(grace,), daemon=True)
     draining.start()
     while draining.is_alive() and not hurry.is_set():
@@ -73,4 +81,3 @@ def wait_for_a_signal(executor: Executor, grace: float) -> bool:
     if hurry.is_set():
         executor.drain_now()
         draining.join(timeout=10)
-    return not lost
