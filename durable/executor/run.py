@@ -83,6 +83,19 @@ class Run:
 
     def perform(self, command: c.Command) -> Any:
         self.may_go_on(command)
+        try:
+            return self._perform(command)
+        except LeaseLost as lost:
+            raise self.without_lease(lost) from lost
+
+    async def aperform(self, command: c.Command) -> Any:
+        self.may_go_on(command)
+        try:
+            return await self._aperform(command)
+        except LeaseLost as lost:
+            raise self.without_lease(lost) from lost
+
+    def _perform(self, command: c.Command) -> Any:
         match command:
             case c.Record():
                 return self.settle(self.executor.recorder.commit(self.entry(record=command)), command)
@@ -101,8 +114,7 @@ class Run:
                 return self.park(command)
         raise TypeError(f"unknown command {command!r}")
 
-    async def aperform(self, command: c.Command) -> Any:
-        self.may_go_on(command)
+    async def _aperform(self, command: c.Command) -> Any:
         match command:
             case c.Record():
                 return self.settle(await self.executor.recorder.acommit(self.entry(record=command)), command)
@@ -124,11 +136,19 @@ class Run:
         return c.Entry(self.workflow_id, self.epoch, executor=self.executor_id, **what)
 
     def may_go_on(self, command: c.Command) -> None:
-        """Between operations a run learns that it is closed, or that its executor is draining."""
+        """Between operations a run learns that it is closed, or that its executor is draining or without a lease."""
         if self.closed:
             raise self.closed
+        if not self.executor.lease.holds:
+            raise self.without_lease(LeaseLost(seconds=self.executor.lease.seconds))
         if self.executor.is_draining and not self.direct and not isinstance(command, c.Record):
             self.release_at_boundary()
+
+    def without_lease(self, lost: LeaseLost) -> ControlFlow:
+        """Close the run: to its code this must not look like the failure of a step, which it might handle."""
+        fenced = Fenced()
+        fenced.__cause__ = lost
+        return self.close(fenced)
 
     def release_at_boundary(self) -> None:
         """Let another executor go on from here. A coroutine's run is released when all of it waits."""
@@ -203,6 +223,9 @@ class Run:
         try:
             args, kwargs = self.inputs(args, kwargs)
             self.value = refuse_coroutine(self.definition.fn(*args, **kwargs), self.definition.name)
+        except KeyboardInterrupt:  # of a direct call: its process ends, and an executor goes on
+            self.interrupted()
+            raise
         except BaseException as error:
             self.error = error
         finally:
@@ -235,6 +258,12 @@ class Run:
             self.close(Fenced()).__cause__ = error
         finally:
             self.executor.left(self)
+
+    def interrupted(self) -> None:
+        letting = c.Letting(None, outcome="released", detail="its caller was interrupted")
+        self.executor.recorder.commit(self.entry(letting=letting))
+        self.close(Parked())
+        self.executor.left(self)
 
     def inputs(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         if args is None:
