@@ -39,9 +39,9 @@ def _check_database(settings: Settings, database: dict[str, Any]) -> Iterator[Ch
         yield from _check_pool(settings, options)
     if database.get("ATOMIC_REQUESTS"):
         yield Warning(
-            f"DATABASES[{settings.DATABASE!r}] sets ATOMIC_REQUESTS: a view cannot call a workflow directly or wait for "
-            "a result, because what it started is not committed before it answers.",
-            hint="Use start(), which commits with the request; or mark such views with transaction.non_atomic_requests.",
+            f"DATABASES[{settings.DATABASE!r}] sets ATOMIC_REQUESTS: a view cannot call a workflow directly or wait "
+            "for a result, because what it started is not committed before it answers.",
+            hint="Use start(), which commits with the request; or mark such views transaction.non_atomic_requests.",
             id="durable.W003",
         )
 
@@ -56,7 +56,8 @@ def _check_sqlite(settings: Settings, options: dict[str, Any]) -> Iterator[Check
         )
     if "journal_mode" not in str(options.get("init_command", "")).lower():
         yield Warning(
-            f"DATABASES[{settings.DATABASE!r}] is SQLite without write-ahead logging: readers and writers stop each other.",
+            f"DATABASES[{settings.DATABASE!r}] is SQLite without write-ahead logging: readers and writers "
+            "stop each other.",
             hint='Set OPTIONS = {"init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", ...}.',
             id="durable.W005",
         )
@@ -79,8 +80,8 @@ def _check_pool(settings: Settings, options: dict[str, Any]) -> Iterator[CheckMe
 def _check_serializer(settings: Settings) -> Iterator[CheckMessage]:
     if "pickle" in settings.SERIALIZER.lower():
         yield Warning(
-            f"SERIALIZER = {settings.SERIALIZER!r}: whoever can write to the database and knows SECRET_KEY can run code "
-            "in executors.",
+            f"SERIALIZER = {settings.SERIALIZER!r}: whoever can write to the database and knows SECRET_KEY can run "
+            "code in executors.",
             hint='Use "json", and register your own types with durable.register().',
             id="durable.W007",
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, update_wrapper
 from inspect import iscoroutinefunction
@@ -65,6 +64,14 @@ class Definition(Generic[P, R]):
         except (OSError, TypeError):
             source = self.fn.__qualname__
         return hashlib.sha256(source.encode()).hexdigest()[:10]
+
+    @cached_property
+    def signature(self) -> inspect.Signature | None:
+        """What arguments fit; None for a builtin that does not say."""
+        try:
+            return inspect.signature(self.fn)
+        except ValueError:
+            return None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return Start(self, StartOptions())(*args, **kwargs)
@@ -160,8 +167,8 @@ class Start(Generic[P, R]):
 def new_workflow(definition: Definition[Any, Any], options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
     """The row of a start. Raises `TypeError` when the arguments do not fit, `SerializationError` when they cannot be
     stored; nothing is stored then."""
-    with suppress(ValueError):  # a builtin without a signature
-        inspect.signature(definition.fn).bind(*args, **kwargs)
+    if definition.signature is not None:
+        definition.signature.bind(*args, **kwargs)
     current = scope.get()
     by = current.claimed if current is not None and current.place == "workflow" else None
     return replace(

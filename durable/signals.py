@@ -1,10 +1,14 @@
 """What happens, as Django signals. Logs, traces and metrics are receivers; a failing receiver harms nothing.
 
-Each is sent with `send_robust`, sender = the class `durable.models.Workflow` or `durable.models.Executor`, and:
-`workflow_started`, `workflow_parked`, `workflow_finished`, `workflow_lost`, `workflow_released`:
-`workflow_id`, `name`, `executor` (and `status` for finished); `step_recorded`: `workflow_id`, `seq`, `name`, `failed`;
-`step_failed` (one attempt): `workflow_id`, `seq`, `name`, `attempt`, `error`;
-`executor_started`, `executor_draining`, `executor_stopped`, `executor_lost`: `executor`.
+Each is sent with `send_robust`, after the commit, in the thread that did it.
+
+Sender `durable.models.Workflow`, with `workflow_id`, `name` (of the workflow), `epoch`, `executor`, and besides:
+`workflow_started` nothing (epoch 1 is the first start); `workflow_parked` and `workflow_released` `reason`, `until`;
+`workflow_finished` `status`; `workflow_lost` (found by this executor, no epoch) `lost_by`, `dead`; `step_recorded`
+`seq`, `step`, `failed`; `step_failed` (one attempt of several) `seq`, `step`, `attempt`, `error` (JSON).
+
+Sender `durable.models.Executor`, with `executor`: `executor_started`, `executor_draining`, `executor_stopped`,
+`executor_lost`.
 """
 
 from django.dispatch import Signal

@@ -125,7 +125,8 @@ def aset_event(key: str, value: Any) -> Awaitable[None]:
 
 
 def get_event(workflow_id: str, key: str, timeout_seconds: float = 60) -> Any:
-    """The value that a workflow published under `key`, or None when it does not within `timeout_seconds`."""
+    """The value that a workflow published under `key`; None when it does not within `timeout_seconds`, or has ended
+    without."""
     return _get_event(workflow_id, key, _seconds("timeout_seconds", timeout_seconds))
 
 

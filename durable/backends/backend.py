@@ -84,12 +84,12 @@ class Backend:
         """Whether the database carries notifications."""
         return self.vendor == "postgresql" and conf().LISTEN_NOTIFY
 
-    def own(self) -> Own:
-        """A connection of the engine's own, for one thread at a time."""
+    def own(self, *, claims: bool = False) -> Own:
+        """A connection of the engine's own, for one thread at a time; one that `claims` is planned for that."""
         if self.vendor == "sqlite":
             return OwnSqlite(self.alias)
         session = OwnPostgres(self.alias)
-        session.prepared = conf().PREPARED_STATEMENTS
+        session.prepared, session.claims = conf().PREPARED_STATEMENTS, claims
         return session
 
     def borrowed(self) -> Borrowed:
@@ -107,6 +107,8 @@ class Backend:
             case c.Outcome(workflows):
                 rows = self.run(session, self.sql.standing, ids=self.pack(workflows))
                 return {row[0]: c.Standing(*row) for row in rows}
+            case c.Known(workflows):
+                return {row[0] for row in self.run(session, self.sql.fences, ids=self.pack(workflows))}
             case c.NextMessage(workflow, topic, taken):
                 limit = 1 if not taken else BACKWARDS + len(taken)
                 rows = self.run(session, self.sql.next_message, w=workflow, t=topic, n=limit)

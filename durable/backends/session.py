@@ -52,7 +52,9 @@ class Borrowed(Session):
             return cursor.fetchall() if cursor.description else []
 
     def together(self, statements: Sequence[Statement]) -> list[Rows]:
-        """Run statements in one transaction, or in the caller's."""
+        """Run statements in one transaction, or in the caller's. A single statement is one by itself."""
+        if len(statements) == 1:
+            return [self.run(*statements[0])]
         with transaction.atomic(using=self.alias):
             return [self.run(sql, params) for sql, params in statements]
 
@@ -94,10 +96,15 @@ class Own(Session):
 
 class OwnPostgres(Own):
     prepared = True
+    claims = False
 
     def prepare(self) -> None:
         if self.prepared:
             self.raw.prepare_threshold = 0
+        if self.claims and self.prepared:  # a setting of the session needs a session of its own
+            # Without statistics the planner sorts a whole queue instead of reading the front of its index:
+            # 10 to 29 ms a claim at 100,000 ready rows instead of 0.6.
+            self.raw.execute("set enable_sort = off")
 
     def run(self, sql: str, params: Mapping[str, Any]) -> Rows:
         from psycopg import Cursor

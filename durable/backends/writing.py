@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import fields
 from enum import Enum
 from typing import Any
 
@@ -19,6 +19,8 @@ from .backend import Backend
 from .session import Rows, Session, Statement
 
 Json = dict[str, Any]
+
+COLUMNS = tuple(field.name for field in fields(c.NewWorkflow))
 
 
 class Verdict(Enum):
@@ -275,4 +277,4 @@ def row_of(workflow: str, epoch: int, row: c.Row) -> Json:
 
 def new_workflow(new: c.NewWorkflow) -> Json:
     """A workflow as the insert statement takes it."""
-    return asdict(new)
+    return {name: getattr(new, name) for name in COLUMNS}

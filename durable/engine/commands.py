@@ -140,6 +140,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Which of these workflows exist: a set of ids."""
+
+    workflows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Holder:
     """The live workflow that holds a deduplication id in a queue: its id, or None."""
 
@@ -165,7 +172,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    question: NextMessage | EventValue | AllEvents | Outcome | Holder
+    question: NextMessage | EventValue | AllEvents | Outcome | Known | Holder
 
 
 # --- what is done

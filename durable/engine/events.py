@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .commands import AllEvents, Ask, Condition, EventValue, Park, Publish, Record, Row
+from ..states import FINAL
+from .commands import AllEvents, Ask, Condition, EventValue, Outcome, Park, Publish, Record, Row
 from .drive import Operation
 
 
@@ -18,7 +19,8 @@ def set_event(scope: Any, key: str, value: Any) -> Operation:
 
 
 def get_event(scope: Any, workflow: str, key: str, timeout: float) -> Operation:
-    """The value of another workflow's event, or None when it is not set within `timeout` seconds."""
+    """The value of another workflow's event; None when it is not set within `timeout` seconds, or that workflow has
+    ended without it."""
     slot, timer = scope.open("get_event", "get_event"), scope.open("sleep", "sleep")
     if slot.recorded:
         return slot.replay()
@@ -35,12 +37,24 @@ def get_event(scope: Any, workflow: str, key: str, timeout: float) -> Operation:
             timed: tuple[Row, ...] = (timer.decided(journal.encode(deadline)),)
         else:
             timed = ()
-        if text is not None or scope.now() >= deadline:
+        if text is None and scope.now() < deadline:
+            text, ended = yield from _last_word(workflow, key)
+        else:
+            ended = True
+        if text is not None or ended:
             yield Record((slot.decided(text, child=workflow), *timed))
             return None if text is None else journal.serializer.deserialize(text)
         if timed:
             yield Record(timed)
         yield Park(f"event:{workflow}/{key}", (Condition("event", workflow, key),), deadline, since)
+
+
+def _last_word(workflow: str, key: str) -> Operation:
+    """Whether a workflow has ended, so that it sets no more events; and the value, if it did so just before."""
+    standing = (yield Ask(Outcome((workflow,)))).get(workflow)
+    if standing is None or standing.status not in FINAL:
+        return None, False
+    return (yield Ask(EventValue(workflow, key))), True
 
 
 def get_all_events(scope: Any, workflow: str) -> Operation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import WorkflowNotFound
-from .commands import Ask, Condition, Consume, Deliver, NextMessage, Outcome, Park, Record, Row
+from .commands import Ask, Condition, Consume, Deliver, Known, NextMessage, Park, Record, Row
 from .drive import Operation
 
 
@@ -26,7 +26,7 @@ def send_all(scope: Any, name: str, messages: list[tuple[str, Any, str | None, s
         for n, (to, message, topic, key) in enumerate(messages)
     )
     wanted = tuple({delivery.destination: None for delivery in deliveries})
-    known = yield Ask(Outcome(wanted))
+    known = yield Ask(Known(wanted))
     if missing := [each for each in wanted if each not in known]:
         error = WorkflowNotFound(workflow_id=missing[0])
         yield slot.failure(error)

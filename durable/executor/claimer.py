@@ -20,7 +20,7 @@ class Claimer(Service):
         super().__init__(executor.clock)
         self.executor = executor
         self.backend = executor.backend
-        self.session = executor.backend.own()
+        self.session = executor.backend.own(claims=True)
         self.hot: set[str] = set()
         self.limits: dict[str, Any] = {}
         self._next_pulse = self._next_look = 0.0

@@ -248,6 +248,17 @@ class Executor:
         if self.claimer.hot:
             self.claimer.wake()
 
+    def has_recorded(self, run: Run, record: c.Record) -> None:
+        if signals.step_recorded.receivers:
+            for row in record.rows:
+                facts = {"seq": row.seq, "step": row.name, "failed": row.error is not None}
+                signals.step_recorded.send_robust(Workflow, **facts, **self._about(run))
+        if signals.step_failed.receivers:
+            for effect in record.effects:
+                if isinstance(effect, c.FailedTry):
+                    facts = {"seq": effect.seq, "step": effect.name, "attempt": effect.n, "error": effect.error}
+                    signals.step_failed.send_robust(Workflow, **facts, **self._about(run))
+
     def has_ended(self, run: Run, ending: c.Ending) -> None:
         signals.workflow_finished.send_robust(Workflow, status=str(ending.status), **self._about(run))
 
@@ -267,7 +278,7 @@ class Executor:
             self.claimer.everything_changed()
 
     def _about(self, run: Run) -> dict[str, Any]:
-        return {"workflow_id": run.workflow_id, "name": run.claimed.name, "executor": self}
+        return {"workflow_id": run.workflow_id, "name": run.claimed.name, "epoch": run.epoch, "executor": self}
 
     def tell(self, queues: set[str]) -> None:
         self.hub.announce({f"q:{queue}" for queue in queues})

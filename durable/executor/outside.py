@@ -140,6 +140,8 @@ def tell(conditions: list[dict[str, str]], changed: set[str]) -> None:
     """After a commit: wake who waits for it, here and elsewhere. A sweep does it when this process dies first."""
     engine = backend()
     session = engine.borrowed()
+    if conditions:  # who waits in memory need not wait for what follows
+        hub().announce(changed)
     for _ in range(WAKE_TRIES if conditions else 0):
         woken, certain = waking(engine, session, conditions)
         changed = changed | {f"q:{queue}" for _, queue in woken}

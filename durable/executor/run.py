@@ -159,6 +159,7 @@ class Run:
         """Turn a verdict into what the operation sees."""
         verdict = ticket.verdict
         if verdict is Verdict.DONE:
+            self.executor.has_recorded(self, command)
             return ticket.inserted
         if verdict is Verdict.TAKEN:
             row = command.rows[0]

@@ -9,6 +9,13 @@ def forwards(apps, schema_editor):
     if schema_editor.connection.vendor != "postgresql":
         return
     schema_editor.execute("create sequence if not exists durable_position")
+    with schema_editor.connection.cursor() as cursor:
+        # Keys have the "C" collation, so their own index serves LIKE; Django's second one would cost a write each insert.
+        cursor.execute(
+            "select indexname from pg_indexes where tablename like 'durable\\_%' and indexname like '%\\_like'"
+        )
+        for (index,) in cursor.fetchall():
+            schema_editor.execute(f"drop index {schema_editor.quote_name(index)}")
     for table, fillfactor in TABLES.items():
         schema_editor.execute(
             f"alter table {table} set (fillfactor = {fillfactor}, autovacuum_vacuum_scale_factor = 0.02)"
