@@ -1,0 +1,1 @@
+"""The console: pages that show what Durable does, and actions that steer it."""
