@@ -39,7 +39,9 @@ def tiny_project(tmp_path):
     (project / "shop").mkdir(parents=True)
     (project / "shop/__init__.py").touch()
     (project / "shop/workflows.py").write_text(
-        "import durable\n\n@durable.workflow()\ndef greet(name):\n    return 'hello ' + name\n"
+        "import time\n\nimport durable\n\n"
+        "@durable.step()\ndef say(name):\n    time.sleep(60)\n    return 'hello ' + name\n\n"
+        "@durable.workflow()\ndef greet(name):\n    return say(name)\n"
     )
     (project / "urls.py").write_text("urlpatterns = []\n")
     (project / "settings.py").write_text(
@@ -58,6 +60,12 @@ def start_tiny(tiny_project, tmp_path):
     """Starts rundev in it; each start has the same home."""
     where = {"DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": str(ROOT)}
     return lambda *options: Rundev(tmp_path / "home", *options, project=tiny_project, **where)
+
+
+def manage(running, *words):
+    """Another command of the same project."""
+    command = [sys.executable, "manage.py", *words]
+    subprocess.run(command, cwd=running.project, env=running.environment, check=True)
 
 
 @pytest.fixture
@@ -204,6 +212,25 @@ class TestEnding:
             assert second.ready().password == first.password
             second.process.terminate()
             assert second.process.wait(timeout=40) == 0
+
+    def test_a_second_ctrl_c_does_not_wait_for_what_runs(self, start_tiny):
+        with start_tiny("--no-reload") as running:
+            running.ready()
+            manage(running, "shell", "-c", "from shop.workflows import greet; greet.start('world')")
+            running.wait_for("started +greet")
+            os.killpg(running.process.pid, signal.SIGINT)
+            running.wait_for("Draining")
+            assert running.interrupt() == 0
+            assert "Ended" not in running.output
+
+    def test_what_ran_when_it_was_killed_goes_on(self, start_tiny):
+        with start_tiny("--no-reload") as running:
+            running.ready()
+            manage(running, "shell", "-c", "from shop.workflows import greet; greet.start('world')")
+            running.wait_for("started +greet")
+            os.kill(running.child, signal.SIGKILL)
+            running.wait_for("recovered +greet", timeout=10)
+            running.wait_for("goes on +greet", timeout=10)
 
     def test_a_change_of_source_drains_and_starts_again(self, start_tiny, tiny_project):
         with start_tiny() as running:
