@@ -1,0 +1,135 @@
+"""What every program measures with, so that all are measured alike. Standard library only."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+Job = dict[str, Any]
+Figures = dict[str, Any]
+
+GAP_SECONDS = (0.05, 0.15)
+"""Between two probes: long beside what is probed, and random, so that no polling interval is met in step."""
+WAITERS = 32
+
+
+class Meter:
+    """Wall and processor time of one stretch of work."""
+
+    def __init__(self) -> None:
+        self.seconds = self.cpu = 0.0
+
+    def __enter__(self) -> Meter:
+        self._cpu, self._start = time.process_time(), time.perf_counter()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.seconds, self.cpu = time.perf_counter() - self._start, time.process_time() - self._cpu
+
+    def rate(self, n: int) -> float:
+        """How many in a second, of `n`."""
+        return n / self.seconds
+
+    def cpu_ms(self, n: int) -> float:
+        """Milliseconds of this process's processor time for each of `n`."""
+        return self.cpu / n * 1000
+
+
+class FirstCall:
+    """Remembers when it was first called (seconds since the epoch)."""
+
+    def __init__(self) -> None:
+        self.at: float | None = None
+
+    def __call__(self) -> None:
+        if self.at is None:
+            self.at = time.time()
+
+
+class Shift:
+    """A worker's own account of a drain. When it is done is seen from outside, by looking at the rows."""
+
+    def __init__(self, first: FirstCall):
+        self.first = first
+        self.launched, self._cpu = time.time(), time.process_time()
+
+    def figures(self) -> Figures:
+        """When it was launched and when the first workflow ran (seconds since the epoch), and its processor seconds."""
+        return {"launched": self.launched, "first": self.first.at, "cpu": time.process_time() - self._cpu}
+
+
+def probed(n: int, seed: int, start: Callable[[], Any], stamps: Callable[[Any], list[float]]) -> Figures:
+    """Start `n` workflows, one at a time with random gaps, on a worker in another process.
+
+    Each gives back when it began and when it ended, on the monotonic clock, which all processes of a machine share.
+    Returns milliseconds from the call to its start, and from its end to its result in this process.
+    """
+    gaps = random.Random(seed)
+    pool = ThreadPoolExecutor(WAITERS)
+    started: list[tuple[float, Future[tuple[list[float], float]]]] = []
+    for _ in range(n):
+        time.sleep(gaps.uniform(*GAP_SECONDS))
+        called = time.monotonic()
+        started.append((called, pool.submit(_stamped, start(), stamps)))
+    found = [(called, *future.result()) for called, future in started]
+    pool.shutdown()
+    return {
+        "start": [(stamp[0] - called) * 1000 for called, stamp, _ in found],
+        "result": [(seen - stamp[1]) * 1000 for _, stamp, seen in found],
+    }
+
+
+def _stamped(handle: Any, stamps: Callable[[Any], list[float]]) -> tuple[list[float], float]:
+    stamp = stamps(handle)
+    return stamp, time.monotonic()
+
+
+def mailed(n: int, seed: int, send: Callable[[float], None], received: Callable[[], list[float]]) -> list[float]:
+    """Send `n` messages with random gaps to a workflow that waits: milliseconds from each call to its receipt."""
+    gaps = random.Random(seed)
+    for _ in range(n):
+        time.sleep(gaps.uniform(*GAP_SECONDS))
+        send(time.monotonic())
+    return [seconds * 1000 for seconds in received()]
+
+
+Say = Callable[[Figures], None]
+
+
+def main(verbs: dict[str, Callable[[Job], Figures] | Callable[[Job], Iterator[Figures]]]) -> None:
+    """Do what the command line asks: a verb and a job in JSON. Answers are lines of JSON on standard output.
+
+    A verb that yields says so and goes on when its standard input is closed.
+    """
+    verb, job = sys.argv[1], json.loads(sys.argv[2])
+    with _answers() as say:
+        done = verbs[verb](job)
+        if isinstance(done, dict):
+            say(done)
+        else:
+            for figures in done:
+                say(figures)
+                sys.stdin.read()
+    sys.stderr.flush()
+    if threading.active_count() > 1:
+        os._exit(0)  # idle threads of an engine are of no interest any more
+
+
+@contextmanager
+def _answers() -> Iterator[Say]:
+    """Standard output for answers alone: what an engine prints goes to standard error."""
+    with os.fdopen(os.dup(1), "w") as out:
+        os.dup2(2, 1)
+
+        def say(figures: Figures) -> None:
+            print(json.dumps(figures), file=out, flush=True)
+
+        yield say
