@@ -90,6 +90,7 @@ class Backend:
             return OwnSqlite(self.alias)
         session = OwnPostgres(self.alias)
         session.prepared, session.claims = conf().PREPARED_STATEMENTS, claims
+        session.patience = conf().LEASE_SECONDS
         return session
 
     def borrowed(self) -> Borrowed:

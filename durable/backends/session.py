@@ -97,11 +97,17 @@ class Own(Session):
 class OwnPostgres(Own):
     prepared = True
     claims = False
+    patience = 15.0
+    """Seconds that a transaction of the engine may stand still."""
 
     def prepare(self) -> None:
         if self.prepared:
             self.raw.prepare_threshold = 0
-        if self.claims and self.prepared:  # a setting of the session needs a session of its own
+        if not self.prepared:  # behind a pooler that shares sessions, theirs must stay as they are
+            return
+        # A frozen process must not hold a lock for ever: the server ends its session and rolls back.
+        self.raw.execute(f"set idle_in_transaction_session_timeout = '{int(self.patience * 1000)}ms'")
+        if self.claims:
             # Without statistics the planner sorts a whole queue instead of reading the front of its index:
             # 10 to 29 ms a claim at 100,000 ready rows instead of 0.6.
             self.raw.execute("set enable_sort = off")

@@ -68,15 +68,13 @@ def declare(queue: Any, alias: str) -> None:
     A queue that gains a limit while its workflows run counts them from now on, behind its row's lock.
     """
     declared = queue.limits()
+    rows = Queue.objects.using(alias)
+    kind = {"priority_enabled": queue.priority_enabled, "partitioned": queue.partition_queue}
+    row, made = rows.get_or_create(name=queue.name, defaults={"declared": declared, **kind, **declared})
+    if made or row.declared == declared:  # nothing to lock for: a claim elsewhere may hold the row
+        return
     with transaction.atomic(using=alias):
-        kind = {"priority_enabled": queue.priority_enabled, "partitioned": queue.partition_queue}
-        row, made = (
-            Queue.objects.using(alias)
-            .select_for_update()
-            .get_or_create(name=queue.name, defaults={"declared": declared, **kind, **declared})
-        )
-        if made or row.declared == declared:
-            return
+        row = rows.select_for_update().get(name=queue.name)
         was_limited = row.is_limited
         row.declared = declared
         row.settle()

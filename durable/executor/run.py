@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..backends.backend import Claimed
@@ -98,7 +100,9 @@ class Run:
     def _perform(self, command: c.Command) -> Any:
         match command:
             case c.Record():
-                return self.settle(self.executor.recorder.commit(self.entry(record=command)), command)
+                with self.under_lease():
+                    ticket = self.executor.recorder.commit(self.entry(record=command))
+                return self.settle(ticket, command)
             case c.Ask(question):
                 return self.executor.ask(question)
             case c.Call(fn, args, kwargs, frame):
@@ -117,7 +121,9 @@ class Run:
     async def _aperform(self, command: c.Command) -> Any:
         match command:
             case c.Record():
-                return self.settle(await self.executor.recorder.acommit(self.entry(record=command)), command)
+                with self.under_lease():
+                    ticket = await self.executor.recorder.acommit(self.entry(record=command))
+                return self.settle(ticket, command)
             case c.Ask(question):
                 return await self.executor.aask(question)
             case c.Call(fn, args, kwargs, frame):
@@ -171,6 +177,14 @@ class Run:
             raise self.close(stopped)
         raise self.close(Cancelled() if verdict is Verdict.CANCELLED else Fenced())
 
+    @contextmanager
+    def under_lease(self) -> Iterator[None]:
+        """The end of a lease unwinds the run; it is no error that a workflow could catch as if its step had failed."""
+        try:
+            yield
+        except LeaseLost as error:
+            raise self.close(Fenced()) from error
+
     def close(self, why: ControlFlow) -> ControlFlow:
         """Nothing more is performed for this run; gives back what its code is unwound with."""
         if self.closed is None:
@@ -207,7 +221,8 @@ class Run:
         """Leave memory. Returns only when what the run would wait for has come true meanwhile."""
         if not self.definition.park and letting.outcome is None:
             return
-        ticket = self.executor.recorder.commit(self.entry(letting=letting))
+        with self.under_lease():
+            ticket = self.executor.recorder.commit(self.entry(letting=letting))
         if ticket.verdict is Verdict.TRUE:
             return
         if ticket.verdict is Verdict.DONE:
