@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -40,6 +41,11 @@ class Registry:
 
     def names(self) -> list[str]:
         return list(self._definitions)
+
+    def version(self) -> str:
+        """The version of all definitions together: a hash of theirs."""
+        text = "\n".join(sorted(f"{each.name} {each.version}" for each in self))
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
 
     def __iter__(self) -> Iterator[Any]:
         return iter(list(self._definitions.values()))
