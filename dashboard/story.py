@@ -168,7 +168,7 @@ def token(pk: str, alias: str) -> tuple[str, Any]:
 
     Raises `Workflow.DoesNotExist`.
     """
-    fields = ("status", "epoch", "updated_at", "waiting_for", "executor")
+    fields = ("status", "epoch", "updated_at", "waiting_for", "executor", "run_after")
     row = Workflow.objects.using(alias).only(*fields).annotate(
         steps_count=_count(Step, "workflow"), tries_count=_count(StepAttempt, "workflow"),
         messages_count=_count(Message, "workflow"), audit_count=_count(AuditEntry, "target"),

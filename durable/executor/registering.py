@@ -49,7 +49,8 @@ def _insert(executor: Any, alias: str) -> None:
     sent = executor.clock.monotonic()
     row = Row(
         id=executor.id, label=executor.label, host=identity.host(), hostname=identity.hostname(), pid=pid,
-        pid_started=identity.started(pid) or "", version=executor.settings.APPLICATION_VERSION or registry.version(), claims=executor.claims,
+        pid_started=identity.started(pid) or "", claims=executor.claims,
+        version=executor.settings.APPLICATION_VERSION or registry.version(),
         concurrency=executor.concurrency if executor.claims else 0,
         queues=None if executor.queues is None else list(executor.queues),
         definitions={definition.name: definition.version for definition in registry}, lease_until=_soon(executor),
