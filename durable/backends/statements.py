@@ -47,8 +47,8 @@ class Statements:
             insert into durable_stepattempt (workflow_id, seq, n, name, error, started_at, ended_at)
             select x.w, x.s, x.n, x.name, x.r, {d.time("x.b")}, {d.time("x.f")}
             from {d.rows("tries", "w text, e int, s int, n int, name text, r text, b float8, f float8")}
-            join durable_workflow w on w.id = x.w and w.epoch = x.e and w.status = 'PENDING' where true
-            on conflict do nothing returning workflow_id, seq"""
+            join durable_workflow w on w.id = x.w and w.epoch = x.e and w.status = 'PENDING' where true {d.lock_w}
+            on conflict (workflow_id, seq, n) do update set ended_at = excluded.ended_at returning workflow_id, seq"""
 
         self.insert = f"""
             insert into durable_workflow (id, name, class_name, config_name, status, epoch, generation, executor, queue,
@@ -82,7 +82,7 @@ class Statements:
         self.publish = f"""
             insert into durable_event (workflow_id, key, seq, value, created_at)
             select x.w, x.k, x.ps, x.o, {d.now}
-            from {d.rows("events", "w text, k text, o text, ps int, pe int")} where {fenced}
+            from {d.rows("events", "w text, k text, o text, pw text, ps int, pe int")} where {guarded} and {fenced}
             on conflict (workflow_id, key, seq) do update set value = excluded.value, created_at = excluded.created_at"""
 
         self.finish = f"""
@@ -103,9 +103,11 @@ class Statements:
             where w.id = x.w and w.epoch = x.e and w.status = 'PENDING' and {d.held("lettings")}
             returning id"""
 
+        parked = """exists (select 1 from durable_workflow w where w.id = x.w and w.epoch = x.e + 1
+                and w.status = 'PENDING' and w.executor is null and w.waiting_for is not null)"""
         self.wait = f"""
             insert into durable_wait (kind, target, detail, workflow_id)
-            select x.k, x.t, x.d, x.w from {d.rows("waits", "k text, t text, d text, w text")} where true
+            select x.k, x.t, x.d, x.w from {d.rows("waits", "k text, t text, d text, w text, e int")} where {parked}
             on conflict do nothing"""
 
         self.come_true = f"""
@@ -124,10 +126,14 @@ class Statements:
             update durable_workflow set run_after = {d.now}, wake_at = null, updated_at = {d.now}
             where {d.among("id", waiting.format(source=source) + d.lock_w)} returning id, queue"""
 
+        ended = """exists (select 1 from durable_workflow w where w.id = x.w and (w.epoch = x.e and w.status <> 'PENDING'
+                or w.epoch = x.e + 1 and (w.status <> 'PENDING' or w.executor is null)))"""
+        first = "not exists (select 1 from durable_attempt a where a.workflow_id = x.w and a.epoch = x.e)"
         self.attempts = f"""
             insert into durable_attempt (workflow_id, epoch, executor, ended_at, outcome, detail)
             select x.w, x.e, x.x, {d.now}, x.t, coalesce(x.d, '')
-            from {d.rows("attempts", "w text, e int, x text, t text, d text")} where true"""
+            from {d.rows("attempts", "w text, e int, x text, t text, d text")}
+            where {ended} and (x.t = 'resumed' or {first})"""
 
         self.lock = f"select id from durable_workflow where {d.member('id', 'ids')} order by id {d.lock}"
 

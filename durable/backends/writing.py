@@ -68,7 +68,7 @@ class Batch:
                 self.attempts.append({"w": w, "e": e, "x": entry.executor, "t": "failed"})
         if letting := entry.letting:
             self.lettings.append({"w": w, "e": e, "reason": letting.reason, "u": letting.until})
-            self.waits += [{"w": w, "k": k.kind, "t": k.target, "d": k.detail} for k in letting.conditions]
+            self.waits += [{"w": w, "e": e, "k": k.kind, "t": k.target, "d": k.detail} for k in letting.conditions]
             if letting.outcome:
                 self.attempts.append({"w": w, "e": e, "x": entry.executor, "t": letting.outcome, "d": letting.detail})
 
@@ -82,7 +82,7 @@ class Batch:
             case c.Consume(message, seq):
                 self.consumed.append({"m": message} | by | {"ps": seq})
             case c.Publish(workflow, key, seq, value):
-                self.events.append({"w": workflow, "k": key, "o": value, "ps": seq, "pe": by["pe"]})
+                self.events.append({"w": workflow, "k": key, "o": value} | by | {"ps": seq})
                 self.true.append({"k": "event", "t": workflow, "d": key})
             case c.FailedTry(seq, n, name, error, started_at, ended_at):
                 self.tries.append({"w": by["pw"], "e": by["pe"], "s": seq, "n": n, "name": name, "r": error,
@@ -220,13 +220,14 @@ def _still_waiting(backend: Backend, session: Session, entries: list[c.Entry], w
 
 def _write(backend: Backend, session: Session, entries: list[c.Entry], written: Written) -> None:
     answers = Batch(backend, entries).run(session)
-    won = {(row[0], row[1]) for row in (*answers.get("record", ()), *answers.get("tries", ()))}
+    won = {(row[0], row[1]) for row in answers.get("record", ())}
+    tried = {(row[0], row[1]) for row in answers.get("tries", ())}
     ended = {row[0] for row in (*answers.get("finish", ()), *answers.get("let_go", ()))}
     written.inserted |= {row[0] for row in answers.get("insert", ())}
     written.woken += answers.get("wake", ())
     losers = []
     for entry in entries:
-        if _is_done(entry, won, ended):
+        if _is_done(entry, won, tried, ended):
             written.verdicts[id(entry)] = Verdict.DONE
         else:
             losers.append(entry)
@@ -234,14 +235,15 @@ def _write(backend: Backend, session: Session, entries: list[c.Entry], written: 
         _judge(backend, session, losers, written)
 
 
-def _is_done(entry: c.Entry, won: set[tuple[str, int]], ended: set[str]) -> bool:
+def _is_done(entry: c.Entry, won: set[tuple[str, int]], tried: set[tuple[str, int]], ended: set[str]) -> bool:
     if entry.ending or entry.letting:
         return entry.workflow in ended
     record = entry.record
     if record is None:
         return True
-    seqs = [row.seq for row in record.rows] or [e.seq for e in record.effects if isinstance(e, c.FailedTry)]
-    return all((entry.workflow, seq) in won for seq in seqs)
+    if record.rows:
+        return all((entry.workflow, row.seq) in won for row in record.rows)
+    return all((entry.workflow, e.seq) in tried for e in record.effects if isinstance(e, c.FailedTry))
 
 
 def _judge(backend: Backend, session: Session, losers: list[c.Entry], written: Written) -> None:

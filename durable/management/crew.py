@@ -20,6 +20,11 @@ def is_member() -> bool:
     return MEMBER in os.environ
 
 
+def has_lost_its_parent(parent: int) -> bool:
+    """Whether this process is a member whose parent is gone, so that nobody would stop it."""
+    return is_member() and os.getppid() != parent
+
+
 class Crew:
     """`count` processes of the command line that started this one. Raises nothing: what happens is said."""
 
@@ -54,10 +59,7 @@ class Crew:
         for number in [n for n, at in self.due.items() if at <= now]:
             del self.due[number]
             command = [sys.executable, *sys.argv]
-            # a session of its own: Ctrl-C in the terminal reaches it through this parent only, once
-            self.members[number] = subprocess.Popen(
-                command, env=os.environ | {MEMBER: str(number)}, start_new_session=True
-            )
+            self.members[number] = subprocess.Popen(command, env=os.environ | {MEMBER: str(number)})
             self.born[number] = now
 
     def bury_the_dead(self) -> None:

@@ -82,8 +82,9 @@ def signals() -> tuple[threading.Event, threading.Event]:
     def stop(signum: int, frame: Any) -> None:
         (hurry if asked.is_set() else asked).set()
 
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, stop)
+    signal.signal(signal.SIGTERM, stop)
+    # Ctrl-C reaches every process of a terminal; a member of a crew hears it from its parent, once, as SIGTERM
+    signal.signal(signal.SIGINT, signal.SIG_IGN if crew.is_member() else stop)
     return asked, hurry
 
 
@@ -103,7 +104,8 @@ def watch(asked: threading.Event) -> threading.Event:
 
 def serve(executor: Executor, grace: float, asked: threading.Event, hurry: threading.Event) -> None:
     """Serve until asked to stop, here or in the database, then drain; being hurried ends the grace."""
-    while not asked.wait(0.5) and not executor.is_draining:
+    parent = os.getppid()
+    while not asked.wait(0.5) and not executor.is_draining and not crew.has_lost_its_parent(parent):
         pass
     draining = threading.Thread(target=executor.drain, args=(grace,), daemon=True)
     draining.start()
