@@ -8,7 +8,8 @@ from typing import Any
 
 
 class Postgres:
-    now = "clock_timestamp()"
+    now = "statement_timestamp()"  # stable, so that an index can be asked for what is due
+    clock = "clock_timestamp()"  # moves on within a statement: what time it is after waiting for a lock
     position = position_of_row = "nextval('durable_position')"
     lock = "for no key update skip locked"
     lock_w = "for no key update of w skip locked"
@@ -51,7 +52,7 @@ class Postgres:
 
     @staticmethod
     def later(seconds: str) -> str:
-        return f"clock_timestamp() + {seconds} * interval '1 second'"
+        return f"statement_timestamp() + {seconds} * interval '1 second'"
 
     @staticmethod
     def among(column: str, query: str) -> str:
@@ -60,7 +61,7 @@ class Postgres:
 
 
 class Sqlite:
-    now = "%(now)s"
+    now = clock = "%(now)s"
     position = "cast(%(now)s * 1000000 as integer)"
     position_of_row = "cast(%(now)s * 1000000 as integer) + x.ord"
     lock = ""

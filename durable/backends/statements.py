@@ -158,7 +158,7 @@ class Statements:
             where {d.among("w.id", f"select w.id from durable_workflow w where w.queue = %(queue)s and w.admitted is null and {ready} order by w.priority, w.position limit {{room}} {d.lock_w}")}
             and {alive} returning {CLAIMED}"""
 
-        self.queue_lock = f"""select concurrency, rate_limit, rate_period, starts, {d.seconds(d.now)}
+        self.queue_lock = f"""select concurrency, rate_limit, rate_period, starts, {d.seconds(d.clock)}
             from durable_queue where name = %(queue)s and not paused {d.lock}"""
         self.queue_places = "select count(*) from durable_workflow where admitted = %(queue)s"
         self.queue_starts = "update durable_queue set starts = %(starts)s where name = %(queue)s"
@@ -240,7 +240,7 @@ class Statements:
 
         self.resume = f"""
             update durable_workflow set status = 'ENQUEUED', failure = null, epoch = epoch + 1, executor = null,
-                queue = %(queue)s, position = {d.position}, admitted = null, run_after = {d.now}, wake_at = null,
+                queue = %(queue)s, position = {d.position}, admitted = null, dedup_id = null, run_after = {d.now}, wake_at = null,
                 waiting_for = null, completed_at = null, output = null, error = null, error_type = null,
                 error_fingerprint = null, deadline = null, recovery_attempts = 0, updated_at = {d.now}
             where id = %(id)s and (status in ('ENQUEUED', 'DELAYED', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')

@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from asgiref.sync import SyncToAsync
+
 from ..backends.writing import Verdict
 from ..engine import commands as c
 from ..errors import Cancelled, Fenced, LeaseLost, Parked
@@ -105,6 +107,7 @@ class Nursery:
 
     def _done(self, run: Any, task: asyncio.Task[None]) -> None:
         self.places.pop(run, None)
+        give_back()
         if not task.cancelled() and (error := task.exception()):
             log.error("a run broke in a way that is Durable's fault; its workflow will be recovered", exc_info=error)
 
@@ -194,6 +197,15 @@ class Nursery:
                 log.warning("%s did not end cleanly when it parked: %r", place.run.workflow_id, error)
         for future in place.waits:
             future.cancel()
+        give_back()
+
+
+def give_back() -> None:
+    """Close the connections that are not to be kept of the thread in which asgiref lets coroutines use the ORM.
+
+    Without that, it would keep one that the server has closed, and every later run would fail on it.
+    """
+    SyncToAsync.single_thread_executor.submit(close_connections)
 
 
 def _settler(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> Any:

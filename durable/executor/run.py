@@ -200,27 +200,25 @@ class Run:
         waits_on = bool(park.conditions)
         since = park.since if waits_on else self.mark()
         changed = self.executor.hub.wait(keys, since, patience) if patience > 0 else False
-        self.executor.check_owner(self)
-        if changed or self.direct or (park.until is not None and self.now() >= park.until):
+        if self.direct or not self.definition.park:  # it never parks, which would tell it that it was cancelled
+            self.executor.check_owner(self)
+            return
+        if changed or (park.until is not None and self.now() >= park.until):
             return
         self.let_go(c.Letting(park.reason, park.conditions, park.until))
 
     def patience(self, park: c.Park) -> float:
         """Seconds to wait in memory before parking."""
         left = float("inf") if park.until is None else max(0.0, park.until - self.now())
-        if self.direct:
+        if self.direct or not self.definition.park:
             return min(left, LONGEST_WAIT_SECONDS)
         most = self.executor.settings.PARK_AFTER_SECONDS
-        if not self.definition.park:
-            return min(left, LONGEST_WAIT_SECONDS)
         if (not park.conditions and left > most) or self.executor.pool.is_crowded:
             return 0.0
         return min(left, most)
 
     def let_go(self, letting: c.Letting) -> None:
         """Leave memory. Returns only when what the run would wait for has come true meanwhile."""
-        if not self.definition.park and letting.outcome is None:
-            return
         with self.under_lease():
             ticket = self.executor.recorder.commit(self.entry(letting=letting))
         if ticket.verdict is Verdict.TRUE:
