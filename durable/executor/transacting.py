@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connections, transaction
 
 from ..backends.backend import backend
+from ..backends.session import is_passing
 from ..backends.writing import Verdict, judge, row_of
 from ..chance import chance
 from ..context import scope as current
@@ -17,9 +18,9 @@ from ..errors import InsideAtomic
 from ..models import Checkpoint
 from .outside import InTransaction
 
-TRIES = 10
-CONFLICTS = {"40001", "40P01"}
-"""SQLSTATEs of serialization failures and deadlocks: the whole transaction is tried again."""
+TRIES = 30
+LONGEST_PAUSE_SECONDS = 2.0
+"""A conflict with another transaction, or a database that is away, is tried again: about a minute in all."""
 
 
 class NotRecorded(Exception):
@@ -41,18 +42,19 @@ def transact(run: Any, command: c.Transact) -> Any:
     if connection.in_atomic_block:
         raise InsideAtomic(verb=command.frame.name, alias=alias)
     for attempt in range(1, TRIES + 1):
-        connection.close_if_unusable_or_obsolete()
         try:
+            connection.close_if_unusable_or_obsolete()
             return _once(run, command, alias)
         except NotRecorded:
             verdict = _find_out(run, command)
             if verdict is not Verdict.BUSY:
                 return _already(run, command, verdict)
-        except OperationalError as error:
-            if attempt == TRIES or not _is_passing(error):
+        except (OperationalError, InterfaceError) as error:
+            if attempt == TRIES or not is_passing(error):
                 raise
-        chance.rest(run.executor.stopping, min(1.0, 0.002 * 2**attempt) * (0.5 + chance.random()))
-    raise OperationalError(f"{command.frame.name} met a conflict {TRIES} times; run fewer of them at once.")
+        pause = min(LONGEST_PAUSE_SECONDS, 0.002 * 2**attempt)
+        chance.rest(run.executor.stopping, pause * (0.5 + chance.random()))
+    raise OperationalError(f"The row of {run.workflow_id} was locked {TRIES} times when {command.frame.name} ended.")
 
 
 def _once(run: Any, command: c.Transact, alias: str) -> Any:
@@ -115,11 +117,6 @@ def _already(run: Any, command: c.Transact, verdict: Verdict) -> Any:
         stored = run.executor.journal(run.workflow_id)[command.slot.seq]
         return None if stored.output is None else run.journal.serializer.deserialize(stored.output)
     return run.settle(Judged(verdict), c.Record((command.slot.decided(),)))
-
-
-def _is_passing(error: DatabaseError) -> bool:
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state in CONFLICTS or (state is None and ("locked" in str(error) or "busy" in str(error)))
 
 
 def _moment(run: Any) -> datetime:
