@@ -17,6 +17,8 @@ from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.settings import SPECTACULAR_DEFAULTS, patched_settings
 from drf_spectacular.types import OpenApiTypes
 
+from durable.web import POLICY
+
 from ..authentication import authenticators
 from ..links import link
 from ..permissions import MayView
@@ -33,20 +35,6 @@ OPENAPI: dict[str, Any] = {
     "DISABLE_DOCSTRING_DESCRIPTIONS": False,
 }
 """Every setting of drf-spectacular, so that the host's own change nothing here."""
-
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "font-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
-)
 
 _generating = threading.Lock()
 
