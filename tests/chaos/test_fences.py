@@ -52,7 +52,7 @@ WRITES: dict[str, Callable[[], dict[str, Any]]] = {
     "a failed step": lambda: {"record": c.Record((row(),), (failed_try(),))},
     "a success": lambda: {"ending": c.Ending("SUCCESS", output="1")},
     "an error": lambda: {"ending": c.Ending("ERROR", error="{}", error_type="ValueError")},
-    "a parking": lambda: {"letting": c.Letting("message:t", (c.Condition("message", "mine", "t"),), time.time() + 60)},
+    "a parking": lambda: {"letting": c.Letting("message:u", (c.Condition("message", "mine", "u"),), time.time() + 60)},
     "a release": lambda: {"letting": c.Letting(None, outcome="released", detail="it drains")},
 }  # fmt: skip
 AGAIN = [name for name, make in WRITES.items() if name not in ("a success", "an error", "a parking", "a release")]
