@@ -66,7 +66,7 @@ def sends(destination: str) -> None:
 
 
 @durable.workflow()
-def publishes() -> None:
+def publishes_one() -> None:
     workflows.hooked("meet")
     durable.set_event("key", "news")
 
@@ -121,11 +121,11 @@ def event(meeting: Meeting) -> Any:
     def start(target: str) -> Any:
         return app.watches.using(workflow_id=f"{target}-w").start(target, "key")
 
-    return waiting_for(meeting, publishes, start)
+    return waiting_for(meeting, publishes_one, start)
 
 
 def event_for_a_coroutine(meeting: Meeting) -> Any:
-    return waiting_for(meeting, publishes, lambda target: await_news.using(workflow_id=f"{target}-w").start(target))
+    return waiting_for(meeting, publishes_one, lambda target: await_news.using(workflow_id=f"{target}-w").start(target))
 
 
 def end_of_a_workflow(meeting: Meeting) -> Any:
