@@ -30,6 +30,8 @@ def stops_of(story: Story, lanes: Iterable[Lane], end: float) -> list[Interrupti
         at = owner.ended_at.timestamp()
         until = next((start for start in starts if start >= at), end)
         if owner.outcome == Attempt.Outcome.LOST:
+            if any(piece.shape == "wait" and piece.start <= at <= piece.end for piece in pieces):
+                until = at  # it only waited: with the loss noticed, it waits on
             since = _last_sign(story, owner, ends, at)
             sentence = f"{story.label(owner.executor) or 'Its executor'} lost; {long(until - since)} until it went on"
             found.append(Interruption(Idle(since, until, "lost", "failed", sentence), lost=True))
