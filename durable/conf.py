@@ -34,8 +34,6 @@ class Settings:
     MAX_PAYLOAD_BYTES: int = 64 * 1024 * 1024
     LISTEN_NOTIFY: bool = True
     PREPARED_STATEMENTS: bool = True
-    RETENTION: Mapping[str, Any] = field(default_factory=dict)
-    OTEL: Mapping[str, Any] = field(default_factory=dict)
     API: Mapping[str, Any] = field(default_factory=dict)
     DASHBOARD: Mapping[str, Any] = field(default_factory=dict)
 
