@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..backends.session import Own
 from ..chance import Chance, chance
 from ..conf import conf
 from ..engine import commands as c
-from ..errors import Cancelled, Fenced
+from ..errors import Cancelled, Fenced, LeaseLost
 from ..models import INTERNAL_QUEUE, Workflow
 from ..models import Executor as Row
 from ..registry import registry
@@ -31,7 +32,7 @@ from .claimer import Claimer
 from .hub import hub
 from .lease import Lease
 from .nursery import Nursery
-from .pool import Pool
+from .pool import Pool, close_connections
 from .recorder import Recorder
 from .registering import register
 from .run import Run
@@ -286,7 +287,8 @@ class Executor:
     def release_stray(self, workflow: str, epoch: int) -> None:
         """Let go of a workflow at once: its run, if there is one, may write nothing more."""
         letting = c.Letting(None, outcome="released", detail="let go by its executor")
-        self.recorder.commit(c.Entry(workflow, epoch, letting=letting, executor=self.id))
+        with suppress(LeaseLost):  # without a lease there is nothing to let go of: others take it
+            self.recorder.commit(c.Entry(workflow, epoch, letting=letting, executor=self.id))
         run = self.running.get(workflow)
         if run is not None and run.epoch == epoch:
             run.close(Fenced())
@@ -311,6 +313,7 @@ class Executor:
             signals.executor_lost.send_robust(Row, executor=self)
         self.id = self.clock.new_id()
         register(self)
+        close_connections()  # it is Django's, and this thread has no other use for it
         self.lease.is_lost = False
 
     def activity(self) -> list[dict[str, Any]]:

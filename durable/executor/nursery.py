@@ -37,6 +37,8 @@ class Place:
     waits: dict[asyncio.Future[None], c.Park] = field(default_factory=dict)
     undecided: asyncio.Future[None] | None = None
     """Set while the run is being parked: what wakes meanwhile waits for the verdict."""
+    is_gone: bool = False
+    """Its coroutines were closed where they stood: nothing may wake them any more."""
 
 
 class Helpers(ThreadPoolExecutor):
@@ -118,7 +120,7 @@ class Nursery:
         loop = asyncio.get_running_loop()
         place = self._place_of(run)
         future: asyncio.Future[None] = loop.create_future()
-        settle = _settler(loop, future)
+        settle = _settler(loop, future, place)
         keys = [*keys_of(park), f"c:{run.workflow_id}"]
         unsubscribe = self.executor.hub.subscribe(keys, park.since if park.conditions else run.mark(), settle)
         left = float("inf") if park.until is None else max(0.0, park.until - run.now())
@@ -141,7 +143,8 @@ class Nursery:
                 thinking.cancel()
             if place is not None:
                 place.waits.pop(future, None)
-        await asyncio.to_thread(self.executor.check_owner, run)
+        if place is None:  # it never parks, which would tell it that it was cancelled
+            await asyncio.to_thread(self.executor.check_owner, run)
 
     def _place_of(self, run: Any) -> Place | None:
         """Where the outermost run of this one stands; a run that belongs to a waiting caller has no place."""
@@ -188,6 +191,7 @@ class Nursery:
     def _close(self, place: Place) -> None:
         """End the run's coroutines where they stand: `finally` blocks run, no `except` clause does."""
         self.places.pop(place.run, None)
+        place.is_gone = True
         assert place.task is not None
         for task in [place.task, *_awaited(place.task)]:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own way to say: on purpose
@@ -195,8 +199,6 @@ class Nursery:
                 place.context.run(task.get_coro().close)
             except BaseException as error:
                 log.warning("%s did not end cleanly when it parked: %r", place.run.workflow_id, error)
-        for future in place.waits:
-            future.cancel()
         give_back()
 
 
@@ -208,10 +210,14 @@ def give_back() -> None:
     SyncToAsync.single_thread_executor.submit(close_connections)
 
 
-def _settler(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> Any:
+def _settler(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None], place: Place | None) -> Any:
     def settle() -> None:
         if not loop.is_closed():
-            loop.call_soon_threadsafe(lambda: None if future.done() else future.set_result(None))
+            loop.call_soon_threadsafe(wake)
+
+    def wake() -> None:
+        if not future.done() and not (place is not None and place.is_gone):
+            future.set_result(None)
 
     return settle
 

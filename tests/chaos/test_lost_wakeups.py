@@ -22,7 +22,7 @@ from tests.support import wait_until
 
 from . import workflows
 
-ROUNDS = 50
+ROUNDS = 40
 SOON = 2.0
 """Seconds. The next sweep comes much later, so that it cannot hide a wake-up that was lost."""
 TIMES = {"LISTEN_NOTIFY": False, "LEASE_SECONDS": 120, "PARK_AFTER_SECONDS": 0, "POLL_SECONDS": 0.05}

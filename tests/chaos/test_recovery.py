@@ -270,6 +270,9 @@ def test_pure_python_in_many_threads_does_not_cost_the_lease(forked, rescuer):
     handle = workflows.spins.start(12, 4)
     wait_until(lambda: handle.get_status().executor, 20)
     rescuer(LEASE_SECONDS=8)
+    lease = Executor.objects.living().filter(pid=first.process.pid)
+    wait_until(lambda: not lease.exists() or handle.get_status().is_finished, 60)
+    assert lease.exists()
     assert handle.get_result(timeout=30) == 4
     row = handle.get_status()
     assert (row.epoch, row.recovery_attempts) == (1, 0)

@@ -153,7 +153,7 @@ def _prepare(request: dict[str, Any]) -> None:
 
     from durable import signals
     from durable.conf import conf
-    from durable.executor import identity
+    from durable.executor import executor, identity
     from durable.management.commands.runexecutor import Command
 
     from . import crashing, workflows
@@ -163,6 +163,7 @@ def _prepare(request: dict[str, Any]) -> None:
         setattr(settings, name, value)
     conf.cache_clear()
     Command._check_migrations = lambda self: None  # type: ignore[method-assign]  # the half of what a start costs
+    executor.STOP_SECONDS = 0.2  # threads that tests hold in a step do not end sooner for being waited for
     workflows.armed |= set(request["arms"])
     if "elsewhere" in request["arms"]:
         identity.host = lambda: "another boot, another namespace"
