@@ -11,7 +11,7 @@ from .errors import InvalidOption
 
 @dataclass(frozen=True, kw_only=True)
 class Retry:
-    """How often and how soon a failed step is tried again (defaults of the seeds).
+    """How often and how soon a failed step is tried again (the defaults of DBOS).
 
     `max_attempts` counts the first try; the wait before attempt n+1 is `interval_seconds * backoff_rate ** (n - 1)`,
     at most `max_interval_seconds`. `should_retry(error)` may end it early. Raises `InvalidOption`.

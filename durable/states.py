@@ -1,4 +1,4 @@
-"""The seven statuses of a workflow (the seeds' own words) and the phases in which people see it."""
+"""The seven statuses of a workflow (the words of DBOS) and the phases in which people see it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py runexecutor` as an operator uses it: FEATURES X1."""
+"""`manage.py runexecutor` as an operator uses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages and events: FEATURES M1 and M2; and durable sleep, T1."""
+"""Messages, events and durable sleep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting costs rows, not memory: FEATURES W15, and how work is let go."""
+"""Waiting costs rows, not memory, and how work is let go."""
 
 from __future__ import annotations
 

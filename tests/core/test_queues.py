@@ -1,4 +1,4 @@
-"""Queues: FEATURES Q1 to Q5, Q7, Q9, Q10."""
+"""Queues: order, limits, priorities, deduplication, delay, and who serves them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps and transactions: FEATURES S1 to S4."""
+"""Steps and transactions: retries, records, exactly-once writes."""
 
 from __future__ import annotations
 

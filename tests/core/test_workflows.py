@@ -1,4 +1,4 @@
-"""Calling, starting, attaching, failing: FEATURES W1, W2, W4, W5, W7, W9."""
+"""Calling, starting, attaching, failing, in both colours."""
 
 from __future__ import annotations
 
