@@ -188,7 +188,9 @@ def test_an_executor_that_ends_without_a_lease_ends_in_good_order(rescuer, monke
 
 
 @pytest.mark.slow
-def test_many_pauses_let_no_zombie_write(forked, rescuer):
+def test_many_pauses_let_no_zombie_write(database, forked, rescuer):
+    if database == "sqlite":  # a process may stand still inside a write: SQLite has one lock, and nobody can break it
+        pytest.skip("a process that is frozen in a write holds SQLite's only lock until it goes on")
     rescuer(LEASE_SECONDS=LEASE)
     for _ in range(20):
         zombie = forked(arms=("freeze",), LEASE_SECONDS=LEASE)
