@@ -7,7 +7,10 @@ from .executor import Executor
 from .fields import Now
 from .message import Message
 from .queue import Queue
+from .schedule import CatchUp, Schedule
 from .step import Checkpoint, Kind, Step, StepAttempt
+from .stream import StreamEntry
+from .version import Version
 from .wait import Wait
 from .workflow import INTERNAL_QUEUE, Workflow
 
@@ -15,6 +18,7 @@ __all__ = [
     "INTERNAL_QUEUE",
     "Attempt",
     "AuditEntry",
+    "CatchUp",
     "Checkpoint",
     "Event",
     "Executor",
@@ -22,8 +26,11 @@ __all__ = [
     "Message",
     "Now",
     "Queue",
+    "Schedule",
     "Step",
     "StepAttempt",
+    "StreamEntry",
+    "Version",
     "Wait",
     "Workflow",
 ]

@@ -8,7 +8,10 @@ from django.db import models
 
 from .fields import Key, Moment, Now
 
-LIMITS = ("concurrency", "worker_concurrency", "rate_limit", "rate_period", "max_tasks_per_iteration")
+LIMITS = (
+    "concurrency", "worker_concurrency", "rate_limit", "rate_period", "max_tasks_per_iteration",
+    "partition_concurrency", "partition_worker_concurrency", "partition_rate_limit", "partition_rate_period",
+)  # fmt: skip
 
 
 class Queue(models.Model):
@@ -25,7 +28,12 @@ class Queue(models.Model):
     max_tasks_per_iteration = models.IntegerField(null=True, help_text="At most this many taken by one claim.")
     priority_enabled = models.BooleanField(default=True)
     partitioned = models.BooleanField(default=False)
+    partition_concurrency = models.IntegerField(null=True, help_text="At most this many of one partition in all.")
+    partition_worker_concurrency = models.IntegerField(null=True, help_text="The same, in one executor.")
+    partition_rate_limit = models.IntegerField(null=True, help_text="At most this many starts of one partition.")
+    partition_rate_period = models.FloatField(null=True, help_text="Seconds.")
     starts = models.JSONField(default=list, help_text="Recent starts, seconds since the epoch, for the rate limit.")
+    partition_starts = models.JSONField(null=True, help_text="The same by partition key.")
     created_at = Moment(default=Now)
     updated_at = Moment(default=Now)
 
@@ -44,7 +52,7 @@ class Queue(models.Model):
     @property
     def is_limited(self) -> bool:
         """Whether a claim must hold this row's lock and count."""
-        return self.concurrency is not None or self.rate_limit is not None
+        return self.partitioned or self.concurrency is not None or self.rate_limit is not None
 
     def limits(self) -> dict[str, Any]:
         return {limit: getattr(self, limit) for limit in LIMITS}

@@ -17,6 +17,9 @@ class Kind(models.TextChoices):
     GET_EVENT = "get_event"
     CHILD = "child"
     RESULT = "result"
+    STREAM = "stream"
+    READ_STREAM = "read_stream"
+    PATCH = "patch"
     MANAGE = "manage"
 
 

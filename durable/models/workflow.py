@@ -68,7 +68,8 @@ class Workflow(models.Model):
     priority = models.IntegerField(default=0)
     position = models.BigIntegerField(default=0, help_text="Order of arrival in its queue.")
     dedup_id = Key(null=True)
-    debounce_key = Key(null=True)
+    debounce_key = Key(null=True, help_text="While it can still be debounced; cleared when it joins its queue.")
+    debounce_deadline = Moment(null=True)
 
     run_after = Moment(null=True)
     wake_at = Moment(null=True)
@@ -89,6 +90,8 @@ class Workflow(models.Model):
 
     parent = Key(null=True)
     forked_from = Key(null=True)
+    was_forked_from = models.BooleanField(default=False, db_default=False)
+    schedule = Key(null=True, help_text="The schedule that started it.")
     authenticated_user = Key(null=True)
     assumed_role = Key(null=True)
     authenticated_roles = models.JSONField(null=True)
@@ -115,9 +118,16 @@ class Workflow(models.Model):
             models.Index("queue", "created_at", "id", name="workflow_queue"),
             models.Index("parent", "created_at", name="workflow_parent", condition=Q(parent__isnull=False)),
             models.Index("deadline", name="workflow_deadline", condition=Q(deadline__isnull=False)),
-        ]
+            models.Index(
+                "queue", "partition_key", "priority", "position", name="workflow_partition",
+                condition=Q(run_after__isnull=False, partition_key__isnull=False),
+            ),
+            models.Index("forked_from", name="workflow_forked", condition=Q(forked_from__isnull=False)),
+            models.Index("schedule", "created_at", name="workflow_schedule", condition=Q(schedule__isnull=False)),
+        ]  # fmt: skip
         constraints = [
             models.UniqueConstraint("queue", "dedup_id", name="workflow_dedup", condition=Q(dedup_id__isnull=False)),
+            models.UniqueConstraint("debounce_key", name="workflow_debounce", condition=Q(debounce_key__isnull=False)),
         ]
         permissions = [
             ("operate_workflow", "Can start, cancel and resume workflows"),
