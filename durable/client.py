@@ -1,144 +1,211 @@
-"""Starting and steering workflows by id and by name."""
+"""All of Durable from outside the application, given only its database.
+
+This module is imported before Django may be configured, so it imports what needs models when that is used.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Iterable
-from typing import Any
+import inspect
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
+from django.apps import apps
 
-from .backends.backend import backend
-from .definition import new_by_name, start_options
-from .errors import InvalidOption, NotResumable, WorkflowNotFound
-from .executor.outside import tell
-from .handles import WorkflowHandle
-from .models import INTERNAL_QUEUE, Workflow
-from .queue import start_of
-from .verbs import afirst, first, start
+from .context import leave, scope
+from .errors import ImproperUse, InvalidOption
+from .reaching import Place, is_configured
 
-
-def start_workflow(fn: Any, /, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
-    """Start a workflow, step or transaction in the background; its handle once it is stored."""
-    return start_of(fn).start(*args, **kwargs)
-
-
-def astart_workflow(fn: Any, /, *args: Any, **kwargs: Any) -> Awaitable[WorkflowHandle[Any]]:
-    """`start_workflow` for coroutines."""
-    return start_of(fn).astart(*args, **kwargs)
-
-
-def enqueue_by_name(queue: str, name: str, /, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
-    """Enqueue a workflow of another application by its name; it waits until an executor knows the name."""
-    return start_by_name(name, args, kwargs, queue=queue)
+VERBS = {
+    "waiting": "retrieve_workflow wait_first get_event get_all_events",
+    "telling": "send send_bulk",
+    "looking": "list_workflows list_queued_workflows list_workflow_steps get_workflow",
+    "steering": """cancel_workflow cancel_workflows resume_workflow resume_workflows restart_workflow fork_workflow
+        rewind_workflow set_workflow_delay update_workflow_attributes cancel_older_than""",
+    "keeping": "delete_workflow delete_workflows prune export_workflow import_workflow",
+    "queues": """register_queue retrieve_queue list_queues delete_queue set_queue_limits clear_queue_limits pause_queue
+        resume_queue""",
+    "schedules": """create_schedule apply_schedules list_schedules get_schedule delete_schedule pause_schedule
+        resume_schedule trigger_schedule backfill_schedule override_schedule clear_schedule_override next_ticks""",
+    "versions": "list_versions latest_version set_latest_version move_to_version",
+}
+"""The functions of `durable` that every client has as methods; each has a coroutine, too, with the prefix `a`."""
+METHODS = [name for names in VERBS.values() for name in names.split()]
+STREAMS = ("read_stream", "read_stream_entries")
 
 
-def start_by_name(name: str, args: Iterable[Any] = (), kwargs: Any = None, **options: Any) -> WorkflowHandle[Any]:
-    """Start a workflow that this process need not know, by name. `options`: see `StartOptions`."""
-    if not isinstance(name, str) or not name.strip():
-        raise InvalidOption(option="name", value=name, hint="give the workflow's name")
-    return WorkflowHandle(start(new_by_name(name, start_options(options), tuple(args), dict(kwargs or {}))))
+class Client:
+    """Starts, finds, steers and awaits workflows from outside their application, given only its database.
 
+    `database_url`: `postgresql://user:password@host/name`, or `sqlite:////absolute/path`. In a Django project it may be
+    left out, for the engine's database, or be an `alias` of another one. Where there is no Django, the client
+    configures what it needs. `application`: the name under which its starts are filed and whose versions it sees,
+    default this project's. Raises `InvalidOption` for a wrong address.
 
-def retrieve_workflow(workflow_id: str) -> WorkflowHandle[Any]:
-    """A handle on an existing workflow. Raises `WorkflowNotFound`."""
-    if not Workflow.objects.using(backend().alias).filter(pk=workflow_id).exists():
-        raise WorkflowNotFound(workflow_id=workflow_id)
-    return WorkflowHandle(workflow_id)
+    Its methods are the functions of `durable` that have their names, and coroutines with the prefix `a`; handles stay
+    with the client. All raise `DatabaseAway` when the database cannot be reached and `ImproperUse` when it has no
+    tables of Durable. In an `atomic()` on the same database they commit or roll back with it. A client runs no workflow
+    and knows no class of the application: a result that holds one raises `SerializationError`, an error of such a
+    class is a `RecordedError`. Threads may share a client. Inside a workflow it works in steps only.
 
-
-def aretrieve_workflow(workflow_id: str) -> Awaitable[WorkflowHandle[Any]]:
-    """`retrieve_workflow` for coroutines."""
-    return sync_to_async(retrieve_workflow)(workflow_id)
-
-
-def wait_first(handles: Iterable[WorkflowHandle[Any]]) -> WorkflowHandle[Any]:
-    """The handle of the first of several workflows that has ended; inside a workflow the winner is recorded."""
-    return WorkflowHandle(first(_ids(handles)))
-
-
-async def await_first(handles: Iterable[WorkflowHandle[Any]]) -> WorkflowHandle[Any]:
-    """`wait_first` for coroutines."""
-    return WorkflowHandle(await afirst(_ids(handles)))
-
-
-def gather(handles: Iterable[WorkflowHandle[Any]]) -> list[Any]:
-    """The results of several workflows, in the order of the handles. Raises the first error in that order."""
-    return [handle.get_result() for handle in handles]
-
-
-async def agather(handles: Iterable[WorkflowHandle[Any]]) -> list[Any]:
-    """`gather` for coroutines."""
-    return [await handle.aget_result() for handle in handles]
-
-
-def cancel_workflow(workflow_id: str) -> bool:
-    """Cancel a workflow: it leaves its queue, a waiting run wakes, a running one stops at its next operation.
-
-    True when this call cancelled it, False when it had ended. Raises `WorkflowNotFound`.
+        with durable.Client("postgresql://localhost/shop") as client:
+            client.enqueue("checkout", "order-7", queue="orders").get_result()
     """
-    engine = backend()
-    session = engine.borrowed()
-    with transaction.atomic(using=engine.alias):
-        rows = engine.run(session, engine.sql.cancel, id=workflow_id)
-        if not rows:
-            retrieve_workflow(workflow_id)
-            return False
-        _note(workflow_id, rows[0][0], "cancelled", rows[0][1])
-        _tell_on_commit([{"k": "child", "t": workflow_id, "d": ""}], {f"c:{workflow_id}", f"w:{workflow_id}"})
-    return True
+
+    if TYPE_CHECKING:  # the methods that METHODS and STREAMS name
+
+        def __getattr__(self, name: str) -> Callable[..., Any]: ...
+
+    def __init__(self, database_url: str | None = None, *, alias: str | None = None, application: str | None = None):
+        if database_url is None and not is_configured():
+            raise ImproperUse('There are no Django settings here, so give an address: Client("postgresql://...").')
+        self._place = Place(database_url, alias, application)
+        if apps.models_ready:
+            describe()
+
+    def enqueue(
+        self, name: str, /, *args: Any, queue: str | None = None, kwargs: dict[str, Any] | None = None,
+        class_name: str | None = None, config_name: str | None = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        """Start the workflow called `name` with `args` and `kwargs`: its handle, once it is stored.
+
+        It waits until an executor knows the name. `queue`: default none, so that it starts as soon as there is room.
+        `class_name`, `config_name`: of a workflow that is a method. `options`: see `durable.options.StartOptions`.
+        Raises `InvalidOption`, `SerializationError`, `WorkflowConflict`, `WorkflowIdInUse`, `QueueDeduplicated`.
+        """
+        with self._here("enqueue"):
+            definition, handles = import_module("durable.definition"), import_module("durable.handles")
+            definition.check_colour("enqueue", "aenqueue")
+            if not isinstance(name, str) or not name.strip():
+                raise InvalidOption(option="name", value=name, hint="give the workflow's name")
+            chosen = definition.start_options({**options, "queue": queue})
+            new = definition.new_by_name(name, chosen, args, kwargs or {})
+            new = replace(new, class_name=class_name, config_name=config_name)
+            return self._bound(handles.WorkflowHandle(definition.start(new)))
+
+    async def aenqueue(self, name: str, /, *args: Any, **options: Any) -> Any:
+        """`enqueue` for coroutines."""
+        self._check("aenqueue")
+        return await sync_to_async(self.enqueue)(name, *args, **options)
+
+    def close(self) -> None:
+        """Give back this thread's connection and stop listening. Used again, the client connects again."""
+        self._place.close()
+
+    async def aclose(self) -> None:
+        """`close` for coroutines."""
+        await sync_to_async(self.close)()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._place.name}>"
+
+    # --- how the methods that are not written out work
+
+    @contextmanager
+    def _here(self, verb: str) -> Iterator[None]:
+        """The block's verbs work on this client's database, and on behalf of no workflow."""
+        self._check(verb)
+        with self._place.reached():
+            token = scope.set(None)
+            try:
+                yield
+            finally:
+                leave(token)
+
+    def _check(self, verb: str) -> None:
+        place = scope.get()
+        if place is not None and place.place == "workflow":
+            raise ImproperUse(
+                f"Client.{verb}() was called by a workflow's own code, where every replay would call it again. Call it "
+                "in a @durable.step; for this application's own database, use durable's functions, which are recorded."
+            )
+
+    def _run(self, verb: str, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        with self._here(verb):
+            return self._bound(call(*args, **kwargs))
+
+    async def _arun(self, verb: str, call: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        self._check(verb)
+        await sync_to_async(self._place.look_after)()
+        with self._here(verb):
+            return self._bound(await call(*args, **kwargs))
+
+    def _call(self, verb: str, args: Any, kwargs: Any) -> Any:
+        return self._run(verb, function(verb), args, kwargs)
+
+    def _acall(self, verb: str, args: Any, kwargs: Any) -> Any:
+        return self._arun(verb, function(verb), args, kwargs)
+
+    def _stream(self, verb: str, args: Any, kwargs: Any) -> Iterator[Any]:
+        values = self._call(verb, args, kwargs)
+        end = object()
+        while (value := self._run(verb, next, (values, end), {})) is not end:
+            yield value
+
+    async def _astream(self, verb: str, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+        values = self._run(verb, function(verb), args, kwargs)
+        end = object()
+        try:
+            while (value := await self._arun(verb, anext, (values, end), {})) is not end:
+                yield value
+        finally:
+            await values.aclose()
+
+    def _bound(self, value: Any) -> Any:
+        """`value` with every handle in it held to this client."""
+        from .bound import BoundHandle
+        from .handles import WorkflowHandle
+
+        if isinstance(value, list):
+            return [self._bound(each) for each in value]
+        return BoundHandle(value.workflow_id, self) if isinstance(value, WorkflowHandle) else value
 
 
-def acancel_workflow(workflow_id: str) -> Awaitable[bool]:
-    """`cancel_workflow` for coroutines."""
-    return sync_to_async(cancel_workflow)(workflow_id)
+def function(name: str) -> Any:
+    """What `durable` calls `name`; looked for when Django is ready."""
+    return getattr(import_module("durable"), name)
 
 
-def resume_workflow(workflow_id: str) -> WorkflowHandle[Any]:
-    """Let a cancelled or dead-lettered workflow go on from its last recorded step, at once, bypassing its queue.
+def method(name: str, way: str) -> Callable[..., Any]:
+    """The method that carries a function of `durable` to a client's database."""
 
-    An enqueued or delayed one starts at once. A running or finished one is left as it is. Raises `WorkflowNotFound`,
-    and `NotResumable` for one that ended in an error: its error is recorded, so running it again would raise it again.
-    """
-    engine = backend()
-    session = engine.borrowed()
-    with transaction.atomic(using=engine.alias):
-        rows = engine.run(session, engine.sql.resume, id=workflow_id, queue=INTERNAL_QUEUE)
-        if not rows:
-            _explain(workflow_id)
-        else:
-            _note(workflow_id, rows[0][0], "resumed", None)
-            _tell_on_commit([], {f"q:{INTERNAL_QUEUE}", f"c:{workflow_id}"})
-    return WorkflowHandle(workflow_id)
+    def call(self: Client, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, way)(name, args, kwargs)
+
+    call.__name__, call.__qualname__ = name, f"Client.{name}"
+    call.__doc__ = f"`durable.{name}` on this client's database."
+    return call
 
 
-def aresume_workflow(workflow_id: str) -> Awaitable[WorkflowHandle[Any]]:
-    """`resume_workflow` for coroutines."""
-    return sync_to_async(resume_workflow)(workflow_id)
+def describe() -> None:
+    """Give the methods the words and signatures of the functions that they carry, which needs Django to be ready."""
+    for name in (*METHODS, *STREAMS):
+        for each in (name, f"a{name}"):
+            carried, mine = function(each), vars(Client)[each]
+            signature = inspect.signature(carried)
+            parameters = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *signature.parameters.values()]
+            mine.__signature__ = signature.replace(parameters=parameters)
+            mine.__doc__ = inspect.getdoc(carried) or mine.__doc__
 
 
-def _explain(workflow_id: str) -> None:
-    row = Workflow.objects.using(backend().alias).filter(pk=workflow_id).values("status").first()
-    if row is None:
-        raise WorkflowNotFound(workflow_id=workflow_id)
-    if row["status"] == "ERROR":
-        reason = "its error is recorded, and a resumed run would only raise it again. Start a new one."
-        raise NotResumable(workflow_id=workflow_id, status="ERROR", reason=reason)
-
-
-def _note(workflow_id: str, epoch: int, outcome: str, executor: str | None) -> None:
-    engine = backend()
-    attempt = {"w": workflow_id, "e": epoch, "x": executor, "t": outcome}
-    engine.run(engine.borrowed(), engine.sql.attempts, attempts=json.dumps([attempt]))
-
-
-def _tell_on_commit(conditions: list[dict[str, str]], changed: set[str]) -> None:
-    transaction.on_commit(lambda: tell(conditions, changed), using=backend().alias)
-
-
-def _ids(handles: Iterable[WorkflowHandle[Any]]) -> list[str]:
-    ids = [handle.workflow_id for handle in handles]
-    if not ids:
-        raise InvalidOption(option="handles", value=[], hint="give at least one handle")
-    return ids
+for _name in METHODS:
+    setattr(Client, _name, method(_name, "_call"))
+    setattr(Client, f"a{_name}", method(f"a{_name}", "_acall"))
+for _name in STREAMS:
+    setattr(Client, _name, method(_name, "_stream"))
+    setattr(Client, f"a{_name}", method(f"a{_name}", "_astream"))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from .conf import conf
 from .context import scope
+from .executor import living
+from .registry import registry
+from .roles import who
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,40 @@ def step_status() -> StepStatus | None:
         return None
     frame = place.frame
     return StepStatus(frame.seq, frame.attempt, frame.max_attempts)
+
+
+def application_version() -> str:
+    """The version of the code in this process: the setting `APPLICATION_VERSION`, or a hash of all workflows."""
+    return conf().APPLICATION_VERSION or registry.version()
+
+
+def executor_id() -> str | None:
+    """The id of the executor that runs the calling code, or of this process's own; None when it has none."""
+    place = scope.get()
+    if place is not None:
+        return place.executor_id
+    own = living.any_of_this_process()
+    return own.id if own is not None else None
+
+
+def authenticated_user() -> str | None:
+    """On whose behalf the calling workflow runs, or the enclosing `SetAuthentication` says; None when nobody said."""
+    return who()[0]
+
+
+def authenticated_roles() -> list[str] | None:
+    """The roles that this user may take on; None when nobody said."""
+    return who()[1]
+
+
+def assumed_role() -> str | None:
+    """The role that the calling workflow took on because `required_roles` asked for it."""
+    run = _run()
+    return run.claimed.assumed_role if run is not None else None
+
+
+def _run() -> Any | None:
+    place = scope.get()
+    if place is None:
+        return None
+    return place if place.place == "workflow" else place.run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,7 @@ from functools import cached_property, update_wrapper
 from inspect import iscoroutinefunction
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import markcoroutinefunction, sync_to_async
 
 from .conf import conf
 from .context import scope
@@ -22,9 +23,10 @@ from .executor import here as direct
 from .executor.outside import encode
 from .handles import WorkflowHandle
 from .models import INTERNAL_QUEUE
-from .options import StartOptions
-from .pending import take_id
+from .options import INHERIT, StartOptions
+from .pending import filled
 from .registry import registry
+from .roles import assumed_role
 from .verbs import aresult, astart, check_colour, here, result, start
 
 P = ParamSpec("P")
@@ -49,6 +51,12 @@ class Definition(Generic[P, R]):
         self.park = park
         self.is_async = iscoroutinefunction(fn)
         update_wrapper(self, fn)
+        if self.is_async:
+            markcoroutinefunction(self)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """On an instance, and on a class for a class method, the workflow of that receiver."""
+        return self if instance is None else Start(self, StartOptions(), instance)
 
     @property
     def max_recovery_attempts(self) -> int | None:
@@ -94,31 +102,50 @@ class Definition(Generic[P, R]):
 
 @dataclass(frozen=True)
 class Start(Generic[P, R]):
-    """A definition and how it is to be started."""
+    """A definition and how it is to be started; of a method, also on which instance or class."""
 
     definition: Definition[P, R]
     options: StartOptions
+    receiver: Any = None
 
     def using(self, **options: Any) -> Start[P, R]:
         return replace(self, options=start_options(options, self.options))
 
     def start(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
         check_colour("start", "astart")
-        return WorkflowHandle(start(self._new(args, kwargs)))
+        new = self.new(args, kwargs)
+        run = direct.adopt(self._checked, new, self.definition) if scope.get() is None else None
+        if run is None:
+            return WorkflowHandle(start(new))
+        run.executor.run_adopted(run)
+        return WorkflowHandle(run.workflow_id)
 
     def astart(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[WorkflowHandle[Any]]:
-        started = astart(self._new(args, kwargs))  # now: the slot is taken in the order of the calls
+        new = self.new(args, kwargs)
+        if scope.get() is None:
+            return self._astart_outside(new)
+        started = astart(new)  # now: the slot is taken in the order of the calls
 
         async def handle() -> WorkflowHandle[Any]:
             return WorkflowHandle(await started)
 
         return handle()
 
+    async def _astart_outside(self, new: NewWorkflow) -> WorkflowHandle[Any]:
+        run = await sync_to_async(direct.adopt)(self._checked, new, self.definition)
+        if run is None:
+            return WorkflowHandle(await astart(new))
+        if self.definition.is_async:
+            run.executor.run_as_guest(run, asyncio.get_running_loop())
+        else:
+            run.executor.run_adopted(run)
+        return WorkflowHandle(run.workflow_id)
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         if self.definition.is_async:
             return self._acall(args, kwargs)
         check_colour(self.definition.name, f"{self.definition.name}.astart")
-        new = self._new(args, kwargs)
+        new = self.new(args, kwargs)
         if self.options.queue is not None:
             return result(start(new))
         place = here(self.definition.name)
@@ -134,7 +161,7 @@ class Start(Generic[P, R]):
         return result(workflow_id)
 
     def _acall(self, args: Any, kwargs: Any) -> Awaitable[Any]:
-        new = self._new(args, kwargs)
+        new = self.new(args, kwargs)
         place = here(self.definition.name)
         if place.place in ("step", "transaction"):
             raise InsideStep(verb=self.definition.name)
@@ -160,45 +187,57 @@ class Start(Generic[P, R]):
             drive(children.verify_id(new), place.perform)
         return new
 
-    def _new(self, args: Any, kwargs: Any) -> NewWorkflow:
-        return new_workflow(self.definition, self.options, args, kwargs)
-
-
-def new_workflow(definition: Definition[Any, Any], options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
-    """The row of a start. Raises `TypeError` when the arguments do not fit, `SerializationError` when they cannot be
-    stored; nothing is stored then."""
-    if definition.signature is not None:
-        definition.signature.bind(*args, **kwargs)
-    current = scope.get()
-    by = current.claimed if current is not None and current.place == "workflow" else None
-    return replace(
-        new_by_name(definition.name, options, args, kwargs),
-        version=definition.version,
-        max_recovery_attempts=definition.max_recovery_attempts,
-        authenticated_user=options.authenticated_user or (by.authenticated_user if by else None),
-    )
+    def new(self, args: Any, kwargs: Any) -> NewWorkflow:
+        """The row of this start. Raises `TypeError` when the arguments do not fit, `SerializationError` when they
+        cannot be stored; nothing is stored then."""
+        definition = self.definition
+        registry.check_startable(definition)
+        if definition.signature is not None:
+            before = () if self.receiver is None else (self.receiver,)
+            definition.signature.bind(*before, *args, **kwargs)
+        class_name, config_name = registry.name_of(self.receiver, definition.name)
+        new = new_by_name(definition.name, self.options, args, kwargs)
+        return replace(
+            new,
+            class_name=class_name,
+            config_name=config_name,
+            version=new.version or registry.version_of(definition),
+            max_recovery_attempts=definition.max_recovery_attempts,
+            assumed_role=assumed_role(definition.fn, new.authenticated_roles),
+        )
 
 
 def new_by_name(name: str, options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
     """The row of a start of a function that this process need not know."""
+    options = filled(options)
     options.check_queue()
     settings = conf()
+    current = scope.get()
+    by = current.claimed if current is not None and current.place == "workflow" else None
+    user, roles = options.authenticated_user, options.authenticated_roles
+    if by is not None and user is None and roles is None:
+        user, roles = by.authenticated_user, by.authenticated_roles
+    inherits = by is not None and options.timeout is INHERIT
     return NewWorkflow(
-        id=options.workflow_id or take_id() or "",
+        id=options.workflow_id or "",
+        id_policy=options.id_policy or "return-existing",
         name=name,
         input=encode({"args": list(args), "kwargs": dict(kwargs)}),
         queue=options.queue or INTERNAL_QUEUE,
         serialization=settings.SERIALIZER,
         application=settings.APPLICATION_NAME,
+        version=options.version,
         priority=options.priority or 0,
         dedup_id=options.dedup_id,
+        dedup_policy=options.dedup_policy or "reject",
         partition_key=options.partition_key,
         delay=options.delay,
-        timeout=options.timeout,
+        timeout=None if options.timeout is INHERIT else options.timeout,
+        deadline=by.deadline if inherits and by is not None else None,
         max_recovery_attempts=settings.MAX_RECOVERY_ATTEMPTS,
-        authenticated_user=options.authenticated_user,
-        authenticated_roles=list(options.authenticated_roles) if options.authenticated_roles else None,
-        attributes=dict(options.attributes) if options.attributes else None,
+        authenticated_user=user,
+        authenticated_roles=list(roles) if roles is not None else None,
+        attributes=dict(options.attributes) if options.attributes is not None else None,
     )
 
 

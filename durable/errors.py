@@ -49,12 +49,29 @@ class WorkflowConflict(DurableError):
 use another id, or retrieve the existing workflow."""
 
 
+class WorkflowIdInUse(DurableError):
+    """The id {workflow_id!r} is in use, and this start asked for it to be rejected then. Use another id, or leave out \
+the policy to attach to the existing workflow."""
+
+
 class QueueDeduplicated(DurableError):
     """Queue {queue!r} already holds a live workflow with the deduplication id {dedup_id!r}."""
 
 
 class NotResumable(DurableError):
     """Workflow {workflow_id!r} is {status} and cannot be resumed: {reason}"""
+
+
+class NotRewindable(DurableError):
+    """Workflow {workflow_id!r} is {status} and cannot be rewound: it has not ended. Cancel it first, or fork it."""
+
+
+class InvalidDocument(DurableError):
+    """This document cannot be imported: {problem}. Nothing was stored."""
+
+
+class NotDelayable(DurableError):
+    """Workflow {workflow_id!r} is {status}; only one that waits for its start, and is not debounced, can be delayed."""
 
 
 class NonDeterminism(DurableError):
@@ -66,6 +83,39 @@ class MaxStepRetriesExceeded(DurableError):
     """Step {step!r} failed {attempts} times; the last error was {last}."""
 
     errors: list[BaseException]
+
+
+class StepTimeout(DurableError, TimeoutError):
+    """Step {step!r} did not finish within {timeout} seconds; it was interrupted."""
+
+
+class StreamTimeout(DurableError, TimeoutError):
+    """Stream {key!r} of workflow {workflow_id!r} brought nothing for {timeout} seconds. It is still open."""
+
+
+class StreamClosed(DurableError):
+    """Stream {key!r} of workflow {workflow_id!r} is closed; nothing can be written to it any more."""
+
+
+class NotAuthorized(DurableError):
+    """{function}() needs one of the roles {roles}; {reason}. Start it under SetAuthentication(user, roles)."""
+
+
+class QueueNotFound(DurableError):
+    """There is no queue named {queue!r}. Known: {known}."""
+
+
+class VersionNotFound(DurableError):
+    """There is no version {version!r} of this application. Known: {known}."""
+
+
+class ScheduleNotFound(DurableError):
+    """There is no schedule named {name!r}. Known: {known}."""
+
+
+class ScheduleExists(DurableError):
+    """There is a schedule named {name!r} already, and its terms are others: {terms}. Replace it with \
+apply_schedules(), change it with override_schedule(), or choose another name."""
 
 
 class ResultTimeout(DurableError, TimeoutError):

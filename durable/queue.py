@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+import inspect
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .definition import Definition, Start, start_options
+from .engine.commands import NewWorkflow
 from .errors import ImproperUse, InvalidOption
 from .handles import WorkflowHandle
-from .models import INTERNAL_QUEUE
+from .limits import PARTITION_LIMITS, check_name, limits_of
 from .options import StartOptions
+from .pending import said
 from .registry import registry
+from .verbs import astart_many, start_many
 
 
 class Queue:
@@ -19,34 +24,30 @@ class Queue:
     `concurrency`: at most this many at once over all executors; `worker_concurrency`: in one executor; `limiter`:
     `{"limit": n, "period": seconds}`, at most n starts within any period. Default: no limits. Limits are never exceeded
     at any instant. With priorities, low numbers go first, and none before all. `max_tasks_per_iteration`: at most this
-    many taken by one claim. Executors put declared queues in the database when they start. Raises `InvalidOption`.
+    many taken by one claim.
+
+    With `partition_queue` these limits hold for each partition by itself; `partition_concurrency`,
+    `partition_worker_concurrency` and `partition_limiter` say so beside limits of the whole queue. Every enqueue on a
+    partitioned queue needs a `partition_key`, and partitions take turns.
+    Executors put declared queues in the database when they start, and those made later within a poll. Raises
+    `InvalidOption`.
     """
 
     def __init__(
         self, name: str, concurrency: int | None = None, limiter: Mapping[str, float] | None = None, *,
         worker_concurrency: int | None = None, priority_enabled: bool = True, partition_queue: bool = False,
-        max_tasks_per_iteration: int | None = None,
+        max_tasks_per_iteration: int | None = None, partition_concurrency: int | None = None,
+        partition_worker_concurrency: int | None = None, partition_limiter: Mapping[str, float] | None = None,
     ):  # fmt: skip
-        StartOptions(queue=name)
-        if name.startswith(INTERNAL_QUEUE):
-            raise InvalidOption(
-                option="name", value=name, hint=f"names that start with {INTERNAL_QUEUE} are Durable's own"
-            )
-        for option, value in (
-            ("concurrency", concurrency), ("worker_concurrency", worker_concurrency),
-            ("max_tasks_per_iteration", max_tasks_per_iteration),
-        ):  # fmt: skip
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise InvalidOption(option=option, value=value, hint="give an integer of at least 1, or None")
-        if concurrency is not None and worker_concurrency is not None and worker_concurrency > concurrency:
-            raise InvalidOption(option="worker_concurrency", value=worker_concurrency, hint="at most the concurrency")
-        if partition_queue:
-            raise InvalidOption(option="partition_queue", value=True, hint="partitioned queues are not available yet")
-        self.name = name
-        self.concurrency, self.worker_concurrency = concurrency, worker_concurrency
-        self.max_tasks_per_iteration = max_tasks_per_iteration
-        self.rate_limit, self.rate_period = _rate(limiter)
-        self.priority_enabled, self.partition_queue = priority_enabled, partition_queue
+        check_name(name)
+        self.name, self.priority_enabled = name, priority_enabled
+        self._limits = limits_of(
+            concurrency=concurrency, worker_concurrency=worker_concurrency, limiter=limiter,
+            max_tasks_per_iteration=max_tasks_per_iteration, partition_concurrency=partition_concurrency,
+            partition_worker_concurrency=partition_worker_concurrency, partition_limiter=partition_limiter,
+            is_partitioned=partition_queue,
+        )  # fmt: skip
+        self.partition_queue = partition_queue or any(self._limits[limit] is not None for limit in PARTITION_LIMITS)
         registry.declare(self)
 
     def enqueue(self, fn: Any, *args: Any, **kwargs: Any) -> WorkflowHandle[Any]:
@@ -57,17 +58,38 @@ class Queue:
         """`enqueue` for coroutines."""
         return self._start(fn).astart(*args, **kwargs)
 
+    def enqueue_many(self, fn: Any, calls: Iterable[Any]) -> list[WorkflowHandle[Any]]:
+        """Put many in this queue, together or none; one statement stores them. Each call is a tuple of arguments, or
+        one argument that is no tuple."""
+        return [WorkflowHandle(each) for each in start_many(self._many(fn, calls))]
+
+    async def aenqueue_many(self, fn: Any, calls: Iterable[Any]) -> list[WorkflowHandle[Any]]:
+        """`enqueue_many` for coroutines."""
+        return [WorkflowHandle(each) for each in await astart_many(self._many(fn, calls))]
+
+    def _many(self, fn: Any, calls: Iterable[Any]) -> list[NewWorkflow]:
+        start = self._start(fn)
+        for option in ("workflow_id", "dedup_id"):
+            if (value := said(start.options, option)) is not None:
+                raise InvalidOption(option=option, value=value, hint="it can name one workflow, not many")
+        return [start.new(call if isinstance(call, tuple) else (call,), {}) for call in calls]
+
     def limits(self) -> dict[str, Any]:
         """What the code declares."""
-        return {
-            "concurrency": self.concurrency, "worker_concurrency": self.worker_concurrency,
-            "rate_limit": self.rate_limit, "rate_period": self.rate_period,
-            "max_tasks_per_iteration": self.max_tasks_per_iteration,
-        }  # fmt: skip
+        return dict(self._limits)
 
     def _start(self, fn: Any) -> Start[Any, Any]:
         start = start_of(fn)
-        return Start(start.definition, start_options({"queue": self.name}, start.options))
+        options = start_options({"queue": self.name}, start.options)
+        if self.partition_queue:
+            if said(options, "partition_key") is None:
+                raise InvalidOption(
+                    option="partition_key", value=None, hint=f"queue {self.name!r} is partitioned: say which partition"
+                )
+            if (dedup_id := said(options, "dedup_id")) is not None:
+                hint = f"queue {self.name!r} is partitioned, where ids do not deduplicate"
+                raise InvalidOption(option="dedup_id", value=dedup_id, hint=hint)
+        return replace(start, options=options)
 
     def __repr__(self) -> str:
         return f"Queue({self.name!r})"
@@ -77,20 +99,10 @@ def start_of(fn: Any) -> Start[Any, Any]:
     """How a workflow, a step or a transaction is started. Raises `ImproperUse` for a plain function."""
     if isinstance(fn, Start):
         return fn
-    definition = fn if isinstance(fn, Definition) else getattr(fn, "definition", None)
+    receiver = getattr(fn, "__self__", None) if inspect.ismethod(fn) else None
+    inner = fn.__func__ if receiver is not None else fn
+    definition = inner if isinstance(inner, Definition) else getattr(inner, "definition", None)
     if not isinstance(definition, Definition):
         name = getattr(fn, "__qualname__", repr(fn))
         raise ImproperUse(f"{name} is a plain function. Mark it @durable.workflow() or @durable.step() to start it.")
-    return Start(definition, StartOptions())
-
-
-def _rate(limiter: Mapping[str, float] | None) -> tuple[int | None, float | None]:
-    if limiter is None:
-        return None, None
-    try:
-        limit, period = limiter["limit"], limiter["period"]
-        if limit < 1 or period <= 0 or int(limit) != limit:
-            raise ValueError
-    except (KeyError, TypeError, ValueError):
-        raise InvalidOption(option="limiter", value=limiter, hint='give {"limit": 50, "period": 30}') from None
-    return int(limit), float(period)
+    return Start(definition, StartOptions(), receiver)

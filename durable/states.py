@@ -47,6 +47,8 @@ PHASES = {
               "Parked until a message on its topic arrives or the timeout passes."),
         Phase("event", "parked", "event", "Awaits event",
               "Parked until another workflow sets the event it reads, or the timeout passes."),
+        Phase("stream", "parked", "event", "Awaits stream",
+              "Parked until another workflow writes to the stream it reads, or ends."),
         Phase("child", "parked", "child", "Awaits child", "Parked until another workflow ends."),
         Phase("backoff", "backoff", "backoff", "Backing off",
               "A step failed; the next attempt waits for its back-off to pass."),
@@ -68,7 +70,14 @@ OF_STATUS = {
     Status.CANCELLED: "cancelled",
     Status.DEAD: "dead",
 }
-OF_WAIT = {"sleep": "sleeping", "message": "message", "event": "event", "child": "child", "retry": "backoff"}
+OF_WAIT = {
+    "sleep": "sleeping",
+    "message": "message",
+    "event": "event",
+    "stream": "stream",
+    "child": "child",
+    "retry": "backoff",
+}
 
 
 def phase_of(status: str, executor: str | None, waiting_for: str | None, is_due: bool) -> Phase:

@@ -7,6 +7,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar, overload
 
+from asgiref.sync import markcoroutinefunction
 from django.db import transaction as db_transaction
 
 from .conf import conf
@@ -16,14 +17,17 @@ from .engine import steps
 from .engine.drive import adrive, begun, drive
 from .errors import ImproperUse, InvalidOption
 from .options import StepOptions
-from .registry import registry
+from .registry import TEMPORARY, registry
 from .retry import Retry
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 ISOLATION = {"READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"}
-TEMPORARY = "<temp>."
+STEP_OPTIONS = {
+    "name", "retries_allowed", "interval_seconds", "max_attempts", "backoff_rate", "max_interval_seconds",
+    "should_retry", "timeout_seconds", "preemptible",
+}  # fmt: skip
 
 
 def _workflow() -> Any:
@@ -38,19 +42,24 @@ def step(fn: Callable[P, R], /) -> Callable[P, R]: ...
 def step(
     *, name: str | None = None, retries_allowed: bool = False, interval_seconds: float = 1.0, max_attempts: int = 3,
     backoff_rate: float = 2.0, max_interval_seconds: float = 3600.0,
-    should_retry: Callable[[BaseException], Any] | None = None,
+    should_retry: Callable[[BaseException], Any] | None = None, timeout_seconds: float | None = None,
+    preemptible: bool = False,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...  # fmt: skip
 def step(
     fn: Any = None, /, *, name: str | None = None, retries_allowed: bool = False, interval_seconds: float = 1.0,
     max_attempts: int = 3, backoff_rate: float = 2.0, max_interval_seconds: float = 3600.0,
-    should_retry: Callable[[BaseException], Any] | None = None,
+    should_retry: Callable[[BaseException], Any] | None = None, timeout_seconds: float | None = None,
+    preemptible: bool = False,
 ) -> Any:  # fmt: skip
     """Make a function a step: inside a workflow it runs at least once and its outcome is recorded once.
 
     With `retries_allowed`, a failing step is tried up to `max_attempts` times in all, waiting `interval_seconds`, then
-    `backoff_rate` times as long each time, at most `max_interval_seconds`; `should_retry(error)` may end it early. The
-    last failure raises `MaxStepRetriesExceeded` with all errors. Outside a workflow, and inside another step, it is a
-    plain call. It can be started or enqueued by itself, as a workflow of one step.
+    `backoff_rate` times as long each time, at most `max_interval_seconds`; `should_retry(error)` may end it early (of a
+    coroutine it may be one too). The last failure raises `MaxStepRetriesExceeded` with all errors. Outside a workflow,
+    and inside another step, it is a plain call. It can be started or enqueued by itself, as a workflow of one step.
+
+    For coroutine functions only: `timeout_seconds` interrupts one attempt with `StepTimeout`; a `preemptible` step is
+    interrupted as soon as its workflow is cancelled, others run to their end. Raises `InvalidOption`.
     """
     retry = Retry(
         max_attempts=max_attempts if retries_allowed else 1, interval_seconds=interval_seconds,
@@ -58,11 +67,14 @@ def step(
     )  # fmt: skip
 
     def decorate(fn: Any) -> Any:
-        options = StepOptions(name=name or fn.__qualname__, retry=retry)
+        options = step_options(fn, name, retry, timeout_seconds, preemptible)
 
         @wraps(fn)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
+        def wrapper(*args: Any, **kwargs: Any) -> Any:  # not async: its slot is taken at the call, not at the await
             return run_step_with(options, fn, args, kwargs)
+
+        if iscoroutinefunction(fn):
+            markcoroutinefunction(wrapper)
 
         return startable(wrapper, fn, options.name)
 
@@ -84,14 +96,31 @@ def run_step(options: Any, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -
     """Run any callable as a step of the calling workflow.
 
     `options`: None, or a mapping with the keywords of `@step` (`name`, `retries_allowed`, `max_attempts`, ...).
+    Raises `InvalidOption`.
     """
     keywords = dict(options or {})
+    if unknown := set(keywords) - STEP_OPTIONS:
+        hint = f"known are {', '.join(sorted(STEP_OPTIONS))}"
+        raise InvalidOption(option="options", value=sorted(unknown), hint=hint)
+    timeout, preemptible = keywords.pop("timeout_seconds", None), keywords.pop("preemptible", False)
     if not keywords.pop("retries_allowed", False):
         keywords.pop("max_attempts", None)
     elif "max_attempts" not in keywords:
         keywords["max_attempts"] = 3
-    name = keywords.pop("name", None) or fn.__qualname__
-    return run_step_with(StepOptions(name=name, retry=Retry(**keywords)), fn, args, kwargs)
+    name = keywords.pop("name", None)
+    return run_step_with(step_options(fn, name, Retry(**keywords), timeout, preemptible), fn, args, kwargs)
+
+
+def step_options(fn: Any, name: str | None, retry: Retry, timeout: float | None, is_preemptible: bool) -> StepOptions:
+    """Options of a step of `fn`. Raises `InvalidOption` for what only a coroutine can have."""
+    for option, value in (("timeout_seconds", timeout), ("preemptible", is_preemptible)):
+        if value and not iscoroutinefunction(fn):
+            hint = "only a coroutine function can be interrupted; make the step `async def`"
+            raise InvalidOption(option=option, value=value, hint=hint)
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+        raise InvalidOption(option="timeout_seconds", value=timeout, hint="give a number of seconds above 0")
+    known_as = name or getattr(fn, "__qualname__", type(fn).__qualname__)
+    return StepOptions(name=known_as, retry=retry, timeout=timeout, is_preemptible=is_preemptible)
 
 
 @overload

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
 
 from .context import scope
-from .engine import children, events, messages, sleeping
+from .engine import children, events, managing, messages, sleeping
 from .engine.drive import adrive, begun, drive
 from .errors import InsideStep, InvalidOption, OutsideWorkflow, WrongColour
 from .executor.outside import Outside
 from .pending import take_id
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 ANYWHERE = frozenset({"outside", "step", "transaction", "workflow"})
 NOT_IN_STEPS = ANYWHERE - {"step"}
@@ -55,6 +61,45 @@ def verb(
     return call, acall
 
 
+def managed(
+    fn: Callable[P, R], freeze: Callable[[R], Any] | None = None, thaw: Callable[[Any], R] | None = None
+) -> tuple[Callable[P, R], Callable[P, Awaitable[R]]]:
+    """Make the pair of a function that steers or looks: inside a workflow it is a recorded step.
+
+    `freeze` makes its value storable, `thaw` makes it again in a replay. Elsewhere it is a plain call.
+    """
+    name = fn.__name__.removeprefix("_")
+
+    def frozen(args: Any, kwargs: Any) -> Callable[[], Any]:
+        return lambda: freeze(fn(*args, **kwargs)) if freeze else fn(*args, **kwargs)
+
+    @wraps(fn)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        check_colour(name, f"a{name}")
+        place = scope.get()
+        if place is None or place.place != "workflow":
+            return fn(*args, **kwargs)
+        value = drive(managing.manage(place, name, frozen(args, kwargs)), place.perform)
+        return thaw(value) if thaw else value
+
+    @wraps(fn)
+    def acall(*args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        place = scope.get()
+        if place is None or place.place != "workflow":
+            return sync_to_async(fn)(*args, **kwargs)
+        done = adrive(begun(managing.manage(place, name, frozen(args, kwargs))), place.aperform)
+
+        async def thawed() -> R:
+            value = await done
+            return thaw(value) if thaw else value
+
+        return thawed()
+
+    call.__name__ = call.__qualname__ = name
+    acall.__name__ = acall.__qualname__ = f"a{name}"
+    return call, acall
+
+
 _sleep, _asleep = verb(sleeping.sleep, "sleep", IN_WORKFLOW)
 _send, _asend = verb(messages.send, "send")
 _send_bulk, _asend_bulk = verb(messages.send_all, "send_bulk")
@@ -63,18 +108,19 @@ _set_event, _aset_event = verb(events.set_event, "set_event", IN_WORKFLOW_OR_STE
 _get_event, _aget_event = verb(events.get_event, "get_event")
 get_all_events, aget_all_events = verb(events.get_all_events, "get_all_events")
 start, astart = verb(children.start, "start_workflow", NOT_IN_STEPS)
+start_many, astart_many = verb(children.start_many, "enqueue_many", NOT_IN_STEPS)
 result, aresult = verb(children.result, "get_result")
 first, afirst = verb(children.first, "wait_first")
 
 
 def sleep(seconds: float) -> None:
     """Sleep durably for `seconds` (days and months are fine). The wake-up time is recorded and never moves."""
-    return _sleep(_seconds("seconds", seconds))
+    return _sleep(check_seconds("seconds", seconds))
 
 
 def asleep(seconds: float) -> Awaitable[None]:
     """`sleep` for coroutine workflows."""
-    return _asleep(_seconds("seconds", seconds))
+    return _asleep(check_seconds("seconds", seconds))
 
 
 def send(destination_id: str, message: Any, topic: str | None = None, *, idempotency_key: str | None = None) -> None:
@@ -106,33 +152,33 @@ def asend_bulk(messages: Iterable[Mapping[str, Any]]) -> Awaitable[None]:
 
 def recv(topic: str | None = None, timeout_seconds: float = 60) -> Any:
     """The next message on `topic`, in order of arrival; None after `timeout_seconds`, counted from the first call."""
-    return _recv(topic, _seconds("timeout_seconds", timeout_seconds))
+    return _recv(topic, check_seconds("timeout_seconds", timeout_seconds))
 
 
 def arecv(topic: str | None = None, timeout_seconds: float = 60) -> Awaitable[Any]:
     """`recv` for coroutine workflows."""
-    return _arecv(topic, _seconds("timeout_seconds", timeout_seconds))
+    return _arecv(topic, check_seconds("timeout_seconds", timeout_seconds))
 
 
 def set_event(key: str, value: Any) -> None:
     """Publish `value` under `key`, or replace it: exactly once from a workflow, at least once from a step."""
-    return _set_event(_text("key", key), value)
+    return _set_event(check_text("key", key), value)
 
 
 def aset_event(key: str, value: Any) -> Awaitable[None]:
     """`set_event` for coroutines."""
-    return _aset_event(_text("key", key), value)
+    return _aset_event(check_text("key", key), value)
 
 
 def get_event(workflow_id: str, key: str, timeout_seconds: float = 60) -> Any:
     """The value that a workflow published under `key`; None when it does not within `timeout_seconds`, or has ended
     without."""
-    return _get_event(workflow_id, key, _seconds("timeout_seconds", timeout_seconds))
+    return _get_event(workflow_id, key, check_seconds("timeout_seconds", timeout_seconds))
 
 
 def aget_event(workflow_id: str, key: str, timeout_seconds: float = 60) -> Awaitable[Any]:
     """`get_event` for coroutines."""
-    return _aget_event(workflow_id, key, _seconds("timeout_seconds", timeout_seconds))
+    return _aget_event(workflow_id, key, check_seconds("timeout_seconds", timeout_seconds))
 
 
 def idempotency_key() -> str:
@@ -155,13 +201,15 @@ def _letters(messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, Any, str 
     return letters
 
 
-def _seconds(option: str, value: Any) -> float:
+def check_seconds(option: str, value: Any) -> float:
+    """`value` as seconds, at most 10**10. Raises `InvalidOption`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
         raise InvalidOption(option=option, value=value, hint="give a number of seconds")
     return min(float(value), 10.0**10)
 
 
-def _text(option: str, value: Any) -> str:
+def check_text(option: str, value: Any) -> str:
+    """`value` as a key. Raises `InvalidOption`."""
     if not isinstance(value, str) or "\x00" in value:
         raise InvalidOption(option=option, value=value, hint="give text, without U+0000")
     return value

@@ -6,8 +6,9 @@ What runs write is in `writing`. Every method takes the session it works on: the
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -18,11 +19,25 @@ from ..conf import conf
 from ..engine import commands as c
 from ..engine.journal import Recorded
 from .dialect import Postgres, Sqlite
+from .limits import Limits, recently, share
 from .session import Borrowed, Own, OwnPostgres, OwnSqlite, Rows, Session
 from .statements import Statements
 
 BACKWARDS = 100
 """How many messages of a mailbox are looked at when some are reserved by other open recvs of the run."""
+
+
+PARTITIONS = 1000
+"""How many partitions of a queue one claim looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What an executor can run: workflow names, in these versions, and whether also rows that name no version."""
+
+    names: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    takes_unversioned: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +59,16 @@ class Claimed:
     authenticated_roles: Any
     recovery_attempts: int
     version: str | None
+    partition_key: str | None
+    deadline: float | None
 
     @property
     def is_fresh(self) -> bool:
         """Whether it was never claimed before, so that it has no journal to read."""
         return self.epoch == 1
+
+
+PARTITION_KEY = [each.name for each in fields(Claimed)].index("partition_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +137,8 @@ class Backend:
             case c.EventValue(workflow, key):
                 rows = self.run(session, self.sql.event_value, w=workflow, k=key)
                 return rows[0][0] if rows else None
+            case c.Entries(workflow, key, offset, limit):
+                return self.run(session, self.sql.entries, w=workflow, k=key, o=offset, n=limit)
             case c.AllEvents(workflow):
                 return list(dict(self.run(session, self.sql.all_events, w=workflow)).items())
             case c.Holder(queue, dedup_id):
@@ -140,55 +162,101 @@ class Backend:
 
     # --- claims
 
-    def look(self, session: Session, queues: Iterable[str], names: Iterable[str]) -> tuple[list[str], float | None]:
-        """Which of `queues` have ready work, and when the next timer is due (seconds since the epoch)."""
+    def look(
+        self, session: Session, queues: Iterable[str], can: Abilities
+    ) -> tuple[list[str], float | None, float | None]:
+        """Which of `queues` have ready work, and when the next timer and the next deadline are due (seconds since the
+        epoch)."""
         now = chance.now()
         listed = json.dumps([{"name": queue} for queue in queues])
-        ready, wake = session.together(
-            [
-                (self.sql.look, {"queues": listed, "names": self.pack(names), "now": now}),
-                (self.sql.next_wake, {"now": now}),
-            ]
+        ready, due = session.together(
+            [(self.sql.look, {"queues": listed, "now": now, **self._can(can)}), (self.sql.next_due, {"now": now})]
         )
-        return [name for (name,) in ready], wake[0][0]
+        return [name for (name,) in ready], *due[0]
+
+    def _can(self, can: Abilities) -> dict[str, Any]:
+        return {"names": self.pack(can.names), "versions": self.pack(can.versions), "any": can.takes_unversioned}
 
     def promote(self, session: Session) -> Rows:
         """Make ready what is due: `(id, queue)` of up to 500."""
         return self.run(session, self.sql.promote)
 
-    def claim(self, session: Session, me: str, rooms: dict[str, int], room: int, names: Iterable[str]) -> list[Claimed]:
+    def claim(self, session: Session, me: str, rooms: dict[str, int], room: int, can: Abilities) -> list[Claimed]:
         """Take ready workflows of unlimited queues, in turn, as many as there is room for in each and in all."""
         queues = json.dumps([{"name": queue, "n": n} for queue, n in rooms.items()])
-        rows = self.run(session, self.sql.claim, me=me, queues=queues, room=room, names=self.pack(names))
+        rows = self.run(session, self.sql.claim, me=me, queues=queues, room=room, **self._can(can))
         return self._claimed(session, rows)
 
-    def claim_limited(self, session: Session, me: str, queue: str, room: int, names: Iterable[str]) -> list[Claimed]:
+    def claim_limited(
+        self, session: Session, me: str, queue: str, room: int, can: Abilities, mine: Mapping[str, int]
+    ) -> list[Claimed]:
         """Take ready workflows of one limited queue: first those that hold a place, then as many as its limits allow.
 
         The queue row's lock makes counting and taking one thing over all executors; the count runs in a statement of
         its own, because one that waited for the lock would count with the snapshot from before (measured: 25 at 10).
+        `mine`: how many of each partition run here.
         """
-        base = {"me": me, "queue": queue, "names": self.pack(names), "now": chance.now()}
+        base = {"me": me, "queue": queue, "now": chance.now(), **self._can(can)}
         with session.transaction():
-            locked, places = session.together([(self.sql.queue_lock, base), (self.sql.queue_places, base)])
+            locked, places = session.together([(self.sql.queue_lock, base), (self.sql.partition_places, base)])
             if not locked:
                 return []
-            concurrency, rate_limit, rate_period, starts, now = locked[0]
+            limits = Limits(*locked[0])
+            held: dict[str, int] = {key: n for key, n in places}  # noqa: C416
             rows = session.run(self.sql.claim_places, {**base, "room": room})
             room -= len(rows)
-            if concurrency is not None:
-                room = min(room, concurrency - places[0][0])
+            if limits.concurrency is not None:
+                room = min(room, limits.concurrency - sum(held.values()))
             recent: list[float] = []
-            if rate_limit is not None:
-                recent = [start for start in json.loads(starts) if start > now - rate_period]
-                room = min(room, rate_limit - len(recent))
+            if limits.rate_limit is not None:
+                recent = recently(limits.starts, limits.now - limits.rate_period)
+                room = min(room, limits.rate_limit - len(recent))
             if room > 0:
-                fresh = session.run(self.sql.claim_limited.format(room=int(room)), base)
-                if fresh and rate_limit is not None:
-                    recent += [now] * len(fresh)
+                fresh = self._first(session, base, limits, room, held, mine)
+                if fresh and limits.rate_limit is not None:
+                    recent += [limits.now] * len(fresh)
                     session.run(self.sql.queue_starts, {"queue": queue, "starts": json.dumps(recent)})
                 rows += fresh
             return self._claimed(session, rows)
+
+    def _first(
+        self, session: Session, base: dict[str, Any], limits: Limits, room: int, held: Mapping[str, int],
+        mine: Mapping[str, int],
+    ) -> Rows:  # fmt: skip
+        """Take what is first in line: of the queue, or of its partitions in turn."""
+        if not limits.partitioned:
+            return session.run(self.sql.claim_limited.format(room=int(room)), base)
+        starts = limits.partition_recent()
+        turn = {}
+        for key in self._partitions(session, base):
+            n = limits.room_in_partition(held.get(key, 0), mine.get(key, 0), len(starts.get(key, ())), room)
+            if n > 0:
+                turn[key] = n
+        shares = share(turn, room)
+        fresh: Rows = []
+        while shares and len(fresh) < room:  # a partition may have less ready than its share: others get the rest
+            listed = json.dumps([{"name": key, "n": n} for key, n in shares.items()])
+            taken = session.run(self.sql.claim_partitions, {**base, "partitions": listed})
+            fresh += taken
+            took = Counter(row[PARTITION_KEY] for row in taken)
+            turn = {key: turn[key] - n for key, n in shares.items() if took[key] == n < turn[key]}
+            shares = share(turn, room - len(fresh))
+        if fresh and limits.partition_rate_limit is not None:
+            for row in fresh:
+                starts.setdefault(row[PARTITION_KEY], []).append(limits.now)
+            session.run(self.sql.partition_starts, {"queue": base["queue"], "starts": json.dumps(starts)})
+        return fresh
+
+    def _partitions(self, session: Session, base: dict[str, Any]) -> list[str]:
+        """The partitions that have rows in line, from a random one on, so that each gets its turn."""
+        around = [row[0] for row in session.run(self.sql.partition_keys, {**base, "after": "", "most": PARTITIONS})]
+        if len(around) == PARTITIONS:
+            after = around[int(chance.random() * PARTITIONS)]
+            further = session.run(self.sql.partition_keys, {**base, "after": after, "most": PARTITIONS})
+            around = [row[0] for row in further] + around
+        unnamed = session.run(self.sql.has_unnamed, base)
+        start = int(chance.random() * len(around))
+        return [*([""] if unnamed else []), *dict.fromkeys(around[start:] + around[:start])]
 
     def _claimed(self, session: Session, rows: Rows) -> list[Claimed]:
         claimed = [Claimed(*row) for row in rows]
@@ -207,6 +275,17 @@ class Backend:
         """
         rows = self.run(session, self.sql.pulse, me=me, lease=lease, running=running, activity=json.dumps(activity))
         return (rows[0][0], rows[0][1]) if rows else None
+
+    def expire(self, session: Session) -> Rows:
+        """Cancel up to 500 workflows whose deadline has passed: `(id, epoch that ended, executor, queue)`."""
+        with session.transaction():
+            rows = self.run(session, self.sql.expire)
+            if rows:
+                attempts = [
+                    {"w": w, "e": e, "x": x, "t": "cancelled", "d": "its timeout ran out"} for w, e, x, _ in rows
+                ]
+                self.run(session, self.sql.attempts, attempts=json.dumps(attempts))
+        return rows
 
     def recover(self, session: Session) -> list[Orphan]:
         """Let go of up to 1,000 workflows whose owner is not among the living; bury those that crashed too often."""
@@ -233,10 +312,10 @@ class Backend:
         """Check the next 500 waits after a key against the world, in case a wake-up was lost."""
         kind, target, detail, workflow = after
         rows = self.run(session, self.sql.missed, kind=kind, target=target, detail=detail, workflow=workflow)
-        waits = [{"k": k, "t": t, "d": d, "w": w} for k, t, d, w in rows]
+        waits = [{"k": k, "t": t, "d": d, "w": w, "n": n} for k, t, d, w, n in rows]
         true = {row[0] for row in self.run(session, self.sql.come_true, waits=json.dumps(waits))} if waits else set()
         woken = self.wake(session, [each for each in waits if each["w"] in true])
-        return (rows[-1] if len(rows) == 500 else ("", "", "", "")), woken
+        return (rows[-1][:4] if len(rows) == 500 else ("", "", "", "")), woken
 
 
 @lru_cache(maxsize=2)

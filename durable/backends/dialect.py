@@ -13,11 +13,12 @@ class Postgres:
     position = position_of_row = "nextval('durable_position')"
     lock = "for no key update skip locked"
     lock_w = "for no key update of w skip locked"
+    hold = "for no key update"
 
     @staticmethod
-    def rows(name: str, columns: str) -> str:
-        """The JSON array in parameter `name` as a table x; `columns` is "w text, e int, ..."."""
-        return f"jsonb_to_recordset(%({name})s::jsonb) as x({columns})"
+    def rows(name: str, columns: str, alias: str = "x") -> str:
+        """The JSON array in parameter `name` as a table; `columns` is "w text, e int, ..."."""
+        return f"jsonb_to_recordset(%({name})s::jsonb) as {alias}({columns})"
 
     @staticmethod
     def member(column: str, name: str) -> str:
@@ -47,6 +48,25 @@ class Postgres:
             order by w.priority, w.position limit q.n for no key update of w skip locked) r limit %(room)s"""
 
     @staticmethod
+    def first_of_each_partition(ready: str) -> str:
+        """Ids of the first ready rows of each partition in parameter `partitions`, as many as it says for each."""
+        return f"""select r.id from jsonb_to_recordset(%(partitions)s::jsonb) as p(name text, n int)
+            cross join lateral (select w.id from durable_workflow w
+                where w.queue = %(queue)s and w.partition_key = p.name and {ready}
+                order by w.priority, w.position limit p.n for no key update of w skip locked) r"""
+
+    # A loose index scan: one probe of the index for each partition, however long their lines are.
+    partition_keys = """
+        with recursive keys(name, n) as (
+            (select w.partition_key, 1 from durable_workflow w where w.queue = %(queue)s and w.run_after is not null
+                and w.partition_key > %(after)s order by w.partition_key limit 1)
+            union all
+            select (select w.partition_key from durable_workflow w where w.queue = %(queue)s and w.run_after is not null
+                and w.partition_key > keys.name order by w.partition_key limit 1), keys.n + 1
+            from keys where keys.name is not null and keys.n < %(most)s)
+        select name from keys where name is not null"""
+
+    @staticmethod
     def time(value: str) -> str:
         return f"to_timestamp({value})"
 
@@ -66,12 +86,13 @@ class Sqlite:
     position_of_row = "cast(%(now)s * 1000000 as integer) + x.ord"
     lock = ""
     lock_w = ""
+    hold = ""
 
     @staticmethod
-    def rows(name: str, columns: str) -> str:
+    def rows(name: str, columns: str, alias: str = "x") -> str:
         parts = [column.split()[0] for column in columns.split(",")]
         listed = ", ".join(f"value->>'{part}' as {part}" for part in parts)
-        return f"(select {listed}, key as ord from json_each(%({name})s)) as x"
+        return f"(select {listed}, key as ord from json_each(%({name})s)) as {alias}"
 
     @staticmethod
     def member(column: str, name: str) -> str:
@@ -96,6 +117,17 @@ class Sqlite:
             (partition by w.queue order by w.priority, w.position) as rank
             from json_each(%(queues)s) q join durable_workflow w on w.queue = q.value->>'name' and {ready})
             where rank <= n limit %(room)s"""
+
+    @staticmethod
+    def first_of_each_partition(ready: str) -> str:
+        return f"""select id from (select w.id, p.value->>'n' as n, row_number() over
+            (partition by w.partition_key order by w.priority, w.position) as rank
+            from json_each(%(partitions)s) p join durable_workflow w
+                on w.queue = %(queue)s and w.partition_key = p.value->>'name' and {ready}) where rank <= n"""
+
+    partition_keys = """
+        select distinct partition_key from durable_workflow where queue = %(queue)s and run_after is not null
+        and partition_key > %(after)s order by partition_key limit %(most)s"""
 
     @staticmethod
     def time(value: str) -> str:

@@ -12,10 +12,10 @@ from .dialect import Dialect
 STEP = "workflow_id, seq, name, kind, output, error, child, attempts, epoch, started_at, completed_at"
 
 CLAIMED = """id, epoch, name, class_name, config_name, input, serialization, generation, queue, parent,
-    authenticated_user, assumed_role, authenticated_roles, recovery_attempts, version"""
+    authenticated_user, assumed_role, authenticated_roles, recovery_attempts, version, partition_key, {deadline}"""
 
 NEW = """id text, name text, class_name text, config_name text, queue text, partition_key text, priority int,
-    dedup_id text, delay float8, timeout float8, version text, application text, parent text, max_recovery_attempts int,
+    dedup_id text, delay float8, timeout float8, deadline float8, version text, application text, parent text, max_recovery_attempts int,
     authenticated_user text, assumed_role text, authenticated_roles jsonb, attributes jsonb, traceparent text, input text,
     serialization text, executor text, pw text, ps int, pe int"""
 
@@ -24,6 +24,7 @@ class Statements:
     """Every statement of one dialect, built once."""
 
     def __init__(self, d: Dialect):
+        claimed = CLAIMED.format(deadline=d.seconds("deadline"))
         guarded = "(x.pw is null or exists (select 1 from durable_step s where s.workflow_id = x.pw and s.seq = x.ps and s.epoch = x.pe))"
 
         # --- what runs write
@@ -50,21 +51,41 @@ class Statements:
             join durable_workflow w on w.id = x.w and w.epoch = x.e and w.status = 'PENDING' where true {d.lock_w}
             on conflict (workflow_id, seq, n) do update set ended_at = excluded.ended_at returning workflow_id, seq"""
 
+        status = "case when x.executor is not null then 'PENDING' when x.delay is not null then 'DELAYED' else 'ENQUEUED' end"
+        partition = """case when x.partition_key is null and x.queue <> '_durable' then
+                    (select '' from durable_queue q where q.name = x.queue and q.partitioned) else x.partition_key end"""
+        deadline = f"case when x.deadline is not null then {d.time('x.deadline')} when x.executor is not null then {d.later('x.timeout')} end"
         self.insert = f"""
             insert into durable_workflow (id, name, class_name, config_name, status, epoch, generation, executor, queue,
                 partition_key, priority, position, dedup_id, run_after, wake_at, version, application, created_at,
-                started_at, updated_at, timeout, recovery_attempts, max_recovery_attempts, parent, authenticated_user,
-                assumed_role, authenticated_roles, attributes, traceparent, input, serialization)
-            select x.id, x.name, x.class_name, x.config_name,
-                case when x.executor is not null then 'PENDING' when x.delay is not null then 'DELAYED' else 'ENQUEUED' end,
-                case when x.executor is null then 0 else 1 end, 0, x.executor, x.queue, x.partition_key, x.priority,
-                {d.position_of_row}, x.dedup_id, case when x.delay is null then {d.now} end,
-                case when x.delay is not null then {d.later("x.delay")} end, x.version, x.application, {d.now},
-                case when x.executor is not null then {d.now} end, {d.now}, x.timeout, 0, x.max_recovery_attempts,
-                x.parent, x.authenticated_user, x.assumed_role, x.authenticated_roles, x.attributes, x.traceparent,
-                x.input, x.serialization
+                started_at, updated_at, timeout, deadline, recovery_attempts, max_recovery_attempts, parent,
+                authenticated_user, assumed_role, authenticated_roles, attributes, traceparent, input, serialization)
+            select x.id, x.name, x.class_name, x.config_name, {status}, case when x.executor is null then 0 else 1 end, 0,
+                x.executor, x.queue, {partition}, x.priority, {d.position_of_row}, x.dedup_id,
+                case when x.delay is null then {d.now} end, {d.later("x.delay")}, x.version, x.application, {d.now},
+                case when x.executor is not null then {d.now} end, {d.now}, x.timeout, {deadline}, 0,
+                x.max_recovery_attempts, x.parent, x.authenticated_user, x.assumed_role, x.authenticated_roles,
+                x.attributes, x.traceparent, x.input, x.serialization
             from {d.rows("new", NEW)} where {guarded}
             on conflict do nothing returning id"""
+
+        # While a row can still be debounced it holds the key; one that is promoted at this moment has let go of it.
+        due = f"case when x.cap is null or x.cap > x.delay then {d.later('x.delay')} else {d.later('x.cap')} end"
+        self.debounce = f"""
+            insert into durable_workflow (id, name, class_name, config_name, status, epoch, generation, queue, priority,
+                position, debounce_key, debounce_deadline, wake_at, version, application, created_at, updated_at, timeout,
+                recovery_attempts, max_recovery_attempts, authenticated_user, assumed_role, authenticated_roles, attributes,
+                parent, input, serialization)
+            select x.id, x.name, x.class_name, x.config_name, 'DELAYED', 0, 0, x.queue, x.priority, {d.position_of_row},
+                x.key, {d.later("x.cap")}, {due}, x.version, x.application, {d.now}, {d.now}, x.timeout, 0,
+                x.max_recovery_attempts, x.authenticated_user, x.assumed_role, x.authenticated_roles, x.attributes,
+                x.parent, x.input, x.serialization
+            from {d.rows("new", NEW.replace("pw text", "key text, cap float8, pw text"))} where true
+            on conflict (debounce_key) where debounce_key is not null do update set input = excluded.input,
+                serialization = excluded.serialization, updated_at = excluded.updated_at,
+                wake_at = case when durable_workflow.debounce_deadline < excluded.wake_at
+                    then durable_workflow.debounce_deadline else excluded.wake_at end
+            where durable_workflow.status = 'DELAYED' returning id"""
 
         self.deliver = f"""
             insert into durable_message (workflow_id, topic, key, body, sender, created_at)
@@ -84,6 +105,13 @@ class Statements:
             select x.w, x.k, x.ps, x.o, {d.now}
             from {d.rows("events", "w text, k text, o text, pw text, ps int, pe int")} where {guarded} and {fenced}
             on conflict (workflow_id, key, seq) do update set value = excluded.value, created_at = excluded.created_at"""
+
+        self.append = f"""
+            insert into durable_streamentry (workflow_id, key, "offset", seq, value, created_at)
+            select x.w, x.k, coalesce((select max(s."offset") from durable_streamentry s
+                    where s.workflow_id = x.w and s.key = x.k), -1) + row_number() over (partition by x.w, x.k order by x.n),
+                x.ps, x.o, {d.now}
+            from {d.rows("entries", "n int, w text, k text, o text, pw text, ps int, pe int")} where {guarded} and {fenced}"""
 
         self.finish = f"""
             update durable_workflow as w set status = x.t, output = x.o, error = x.r, error_type = x.y,
@@ -106,15 +134,17 @@ class Statements:
         parked = """exists (select 1 from durable_workflow w where w.id = x.w and w.epoch = x.e + 1
                 and w.status = 'PENDING' and w.executor is null and w.waiting_for is not null)"""
         self.wait = f"""
-            insert into durable_wait (kind, target, detail, workflow_id)
-            select x.k, x.t, x.d, x.w from {d.rows("waits", "k text, t text, d text, w text, e int")} where {parked}
+            insert into durable_wait (kind, target, detail, number, workflow_id)
+            select x.k, x.t, x.d, x.n, x.w from {d.rows("waits", "k text, t text, d text, n int, w text, e int")} where {parked}
             on conflict do nothing"""
 
         self.come_true = f"""
-            select distinct x.w from {d.rows("waits", "k text, t text, d text, w text")} where
+            select distinct x.w from {d.rows("waits", "k text, t text, d text, n int, w text")} where
             (x.k = 'message' and exists (select 1 from durable_message m
                 where m.workflow_id = x.t and m.topic = x.d and m.consumed_seq is null))
             or (x.k = 'event' and exists (select 1 from durable_event v where v.workflow_id = x.t and v.key = x.d))
+            or (x.k = 'stream' and exists (select 1 from durable_streamentry s
+                where s.workflow_id = x.t and s.key = x.d and s."offset" >= coalesce(x.n, 0)))
             or (x.k = 'child' and not exists (select 1 from durable_workflow c
                 where c.id = x.t and c.status in ('ENQUEUED', 'DELAYED', 'PENDING')))"""
 
@@ -135,45 +165,62 @@ class Statements:
             from {d.rows("attempts", "w text, e int, x text, t text, d text")}
             where {ended} and (x.t = 'resumed' or {first})"""
 
+        self.hold = f"select id from durable_workflow where {d.member('id', 'ids')} order by id {d.hold}"
         self.lock = f"select id from durable_workflow where {d.member('id', 'ids')} order by id {d.lock}"
 
         # --- how executors get work
 
-        ready = f"w.run_after is not null and w.executor is null and {d.member('w.name', 'names')}"
+        version = f"({d.member('w.version', 'versions')} or (w.version is null and %(any)s))"
+        ready = f"w.run_after is not null and w.executor is null and {d.member('w.name', 'names')} and {version}"
         taken = f"""status = 'PENDING', executor = %(me)s, epoch = w.epoch + 1, waiting_for = null,
-                started_at = coalesce(w.started_at, {d.now}), updated_at = {d.now}"""
+                started_at = coalesce(w.started_at, {d.now}), updated_at = {d.now},
+                deadline = coalesce(w.deadline, {d.later("w.timeout")})"""
         alive = f"exists (select 1 from durable_executor e where e.id = %(me)s and not e.draining and e.lease_until > {d.now})"
 
         self.claim = f"""
             update durable_workflow as w set {taken}
-            where {d.among("w.id", d.first_of_each_queue(ready))} and {alive} returning {CLAIMED}"""
+            where {d.among("w.id", d.first_of_each_queue(ready))} and {alive} returning {claimed}"""
 
         self.claim_places = f"""
             update durable_workflow as w set {taken}
             where {d.among("w.id", f"select w.id from durable_workflow w where w.admitted = %(queue)s and {ready} limit %(room)s {d.lock_w}")}
-            and {alive} returning {CLAIMED}"""
+            and {alive} returning {claimed}"""
 
         self.claim_limited = f"""
             update durable_workflow as w set {taken}, admitted = %(queue)s
             where {d.among("w.id", f"select w.id from durable_workflow w where w.queue = %(queue)s and w.admitted is null and {ready} order by w.priority, w.position limit {{room}} {d.lock_w}")}
-            and {alive} returning {CLAIMED}"""
+            and {alive} returning {claimed}"""
 
-        self.queue_lock = f"""select concurrency, rate_limit, rate_period, starts, {d.seconds(d.clock)}
+        self.claim_partitions = f"""
+            update durable_workflow as w set {taken}, admitted = %(queue)s
+            where {d.among("w.id", d.first_of_each_partition(f"{ready} and w.admitted is null"))}
+            and {alive} returning {claimed}"""
+        self.partition_places = """select partition_key, count(*) from durable_workflow where admitted = %(queue)s
+            group by partition_key"""
+        self.partition_keys = d.partition_keys
+        self.has_unnamed = """select 1 from durable_workflow where queue = %(queue)s and run_after is not null
+            and partition_key = '' limit 1"""
+
+        self.queue_lock = f"""select concurrency, rate_limit, rate_period, starts, {d.seconds(d.clock)}, partitioned,
+                partition_concurrency, partition_worker_concurrency, partition_rate_limit, partition_rate_period,
+                partition_starts
             from durable_queue where name = %(queue)s and not paused {d.lock}"""
         self.queue_places = "select count(*) from durable_workflow where admitted = %(queue)s"
         self.queue_starts = "update durable_queue set starts = %(starts)s where name = %(queue)s"
+        self.partition_starts = "update durable_queue set partition_starts = %(starts)s where name = %(queue)s"
 
-        self.queue_limits = """select name, paused, concurrency, worker_concurrency, rate_limit, max_tasks_per_iteration
-            from durable_queue"""
+        self.queue_limits = """select name, paused, concurrency, worker_concurrency, rate_limit, max_tasks_per_iteration,
+            partitioned from durable_queue"""
 
         self.forget_waits = f"delete from durable_wait where {d.member('workflow_id', 'ids')}"
 
         self.look = f"""select x.name from {d.rows("queues", "name text")} where exists
             (select 1 from durable_workflow w where w.queue = x.name and {ready})"""
-        self.next_wake = f"select {d.seconds('min(wake_at)')} from durable_workflow where wake_at is not null"
+        self.next_due = f"""select (select {d.seconds("min(wake_at)")} from durable_workflow where wake_at is not null),
+            (select {d.seconds("min(deadline)")} from durable_workflow where deadline is not null)"""
 
         self.promote = f"""
-            update durable_workflow set run_after = {d.now}, wake_at = null, updated_at = {d.now},
+            update durable_workflow set run_after = {d.now}, wake_at = null, updated_at = {d.now}, debounce_key = null,
                 position = case when status = 'DELAYED' then {d.position} else position end,
                 status = case when status = 'DELAYED' then 'ENQUEUED' else status end
             where {d.among("id", f"select w.id from durable_workflow w where w.wake_at <= {d.now} order by w.wake_at limit 500 {d.lock_w}")}
@@ -215,36 +262,63 @@ class Statements:
                 completed_at = {d.now}, updated_at = {d.now}
             from {d.rows("lost", "w text, e int")} where w.id = x.w and w.epoch = x.e"""
 
+        self.latest_version = """select name from durable_version where application = %(application)s
+            order by promoted_at desc, id desc limit 1"""
+
         self.mine = "select id, epoch from durable_workflow where run_after is not null and executor = %(me)s"
 
         self.missed = """
-            select t.kind, t.target, t.detail, t.workflow_id from durable_wait t
+            select t.kind, t.target, t.detail, t.workflow_id, t.number from durable_wait t
             where (t.kind, t.target, t.detail, t.workflow_id) > (%(kind)s, %(target)s, %(detail)s, %(workflow)s)
             order by t.kind, t.target, t.detail, t.workflow_id limit 500"""
 
+        served = f"""exists (select 1 from {d.rows("served", "n text, v text", "y")}
+                where y.n = w.name and (w.version is null or y.v = w.version))"""
         heads = d.first_of_each_queue("w.run_after is not null and w.executor is null")
         self.set_aside = f"""
             update durable_workflow as w set run_after = null, wake_at = {d.later("30")}, waiting_for = 'executor:' || w.name
-            where {d.among("w.id", heads)} and not {d.member("w.name", "known")} returning id"""
+            where {d.among("w.id", heads)} and not {served} returning id"""
+        self.adopt = f"""
+            update durable_workflow as w set version = x.v, updated_at = {d.now} from {d.rows("mine", "n text, v text")}
+            where {d.among("w.id", heads)} and x.n = w.name and x.v <> w.version and not {served} returning id"""
         self.welcome = f"""
             update durable_workflow set run_after = {d.now}, wake_at = null, waiting_for = null
             where wake_at is not null and {d.member("waiting_for", "reasons")} returning id"""
 
         # --- what operators do
 
+        cancelled = f"""status = 'CANCELLED', failure = 'CANCELLED', epoch = epoch + 1, run_after = null, wake_at = null,
+                waiting_for = null, admitted = null, dedup_id = null, debounce_key = null, deadline = null,
+                completed_at = {d.now}, updated_at = {d.now}"""
         self.cancel = f"""
-            update durable_workflow set status = 'CANCELLED', failure = 'CANCELLED', epoch = epoch + 1, run_after = null,
-                wake_at = null, waiting_for = null, admitted = null, dedup_id = null, deadline = null,
-                completed_at = {d.now}, updated_at = {d.now}
-            where id = %(id)s and status in ('ENQUEUED', 'DELAYED', 'PENDING') returning epoch - 1, executor"""
+            update durable_workflow set {cancelled}
+            where {d.member("id", "ids")} and status in ('ENQUEUED', 'DELAYED', 'PENDING') returning id, epoch - 1, executor, queue"""
+
+        late = (
+            f"select w.id from durable_workflow w where w.deadline <= {d.now} order by w.deadline limit 500 {d.lock_w}"
+        )
+        self.expire = f"""
+            update durable_workflow set {cancelled}
+            where {d.among("id", late)} and status in ('ENQUEUED', 'DELAYED', 'PENDING') returning id, epoch - 1, executor, queue"""
+
+        self.descendants = f"""
+            with recursive tree(id) as (
+                select w.id from durable_workflow w where {d.member("w.parent", "ids")}
+                union select w.id from durable_workflow w join tree on w.parent = tree.id)
+            select id from tree"""
+
+        self.delay = f"""
+            update durable_workflow set status = 'DELAYED', run_after = null, updated_at = {d.now},
+                wake_at = coalesce({d.time("cast(%(until)s as float8)")}, {d.later("cast(%(seconds)s as float8)")})
+            where id = %(id)s and status in ('ENQUEUED', 'DELAYED') and debounce_key is null returning id"""
 
         self.resume = f"""
             update durable_workflow set status = 'ENQUEUED', failure = null, epoch = epoch + 1, executor = null,
-                queue = %(queue)s, position = {d.position}, admitted = null, dedup_id = null, run_after = {d.now}, wake_at = null,
+                queue = %(queue)s, position = {d.position}, admitted = null, dedup_id = null, debounce_key = null, run_after = {d.now}, wake_at = null,
                 waiting_for = null, completed_at = null, output = null, error = null, error_type = null,
                 error_fingerprint = null, deadline = null, recovery_attempts = 0, updated_at = {d.now}
-            where id = %(id)s and (status in ('ENQUEUED', 'DELAYED', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
-                or (status = 'ERROR' and error_type = 'NonDeterminism')) returning epoch - 1"""
+            where {d.member("id", "ids")} and (status in ('ENQUEUED', 'DELAYED', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
+                or (status = 'ERROR' and error_type = 'NonDeterminism')) returning id, epoch - 1"""
 
         # --- what waiters read
 
@@ -252,6 +326,8 @@ class Statements:
             and consumed_seq is null order by id limit %(n)s"""
         self.event_value = """select value from durable_event where workflow_id = %(w)s and key = %(k)s
             order by seq desc limit 1"""
+        self.entries = """select "offset", value from durable_streamentry where workflow_id = %(w)s and key = %(k)s
+            and "offset" >= %(o)s order by "offset" limit %(n)s"""
         self.all_events = "select key, value from durable_event where workflow_id = %(w)s order by key, seq"
         self.standing = f"""select id, name, class_name, config_name, status, output, error, serialization,
             recovery_attempts, input from durable_workflow where {d.member("id", "ids")}"""

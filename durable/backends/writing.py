@@ -20,7 +20,7 @@ from .session import Rows, Session, Statement
 
 Json = dict[str, Any]
 
-COLUMNS = tuple(field.name for field in fields(c.NewWorkflow))
+COLUMNS = tuple(field.name for field in fields(c.NewWorkflow) if not field.name.endswith("_policy"))
 
 
 class Verdict(Enum):
@@ -32,6 +32,7 @@ class Verdict(Enum):
     FENCED = "another executor owns the workflow, or it has ended"
     CANCELLED = "the workflow was cancelled"
     TAKEN = "the slot holds another operation"
+    REFUSED = "nothing was written: the workflow that it would insert was not, its id or deduplication id is in use"
 
 
 class Batch:
@@ -45,6 +46,7 @@ class Batch:
         self.messages: list[Json] = []
         self.consumed: list[Json] = []
         self.events: list[Json] = []
+        self.entries_of_streams: list[Json] = []
         self.endings: list[Json] = []
         self.lettings: list[Json] = []
         self.waits: list[Json] = []
@@ -68,7 +70,9 @@ class Batch:
                 self.attempts.append({"w": w, "e": e, "x": entry.executor, "t": "failed"})
         if letting := entry.letting:
             self.lettings.append({"w": w, "e": e, "reason": letting.reason, "u": letting.until})
-            self.waits += [{"w": w, "e": e, "k": k.kind, "t": k.target, "d": k.detail} for k in letting.conditions]
+            self.waits += [
+                {"w": w, "e": e, "k": k.kind, "t": k.target, "d": k.detail, "n": k.number} for k in letting.conditions
+            ]
             if letting.outcome:
                 self.attempts.append({"w": w, "e": e, "x": entry.executor, "t": letting.outcome, "d": letting.detail})
 
@@ -84,6 +88,10 @@ class Batch:
             case c.Publish(workflow, key, seq, value):
                 self.events.append({"w": workflow, "k": key, "o": value} | by | {"ps": seq})
                 self.true.append({"k": "event", "t": workflow, "d": key})
+            case c.Append(workflow, key, seq, value):
+                n = len(self.entries_of_streams)
+                self.entries_of_streams.append({"n": n, "w": workflow, "k": key, "o": value} | by | {"ps": seq})
+                self.true.append({"k": "stream", "t": workflow, "d": key})
             case c.FailedTry(seq, n, name, error, started_at, ended_at):
                 self.tries.append({"w": by["pw"], "e": by["pe"], "s": seq, "n": n, "name": name, "r": error,
                                    "b": started_at, "f": ended_at})  # fmt: skip
@@ -99,6 +107,7 @@ class Batch:
             ("deliver", ("messages", self.messages)),
             ("consume", ("consumed", self.consumed)),
             ("publish", ("events", self.events)),
+            ("append", ("entries", self.entries_of_streams)),
             ("finish", ("endings", self.endings)),
             ("let_go", ("lettings", self.lettings)),
             ("wait", ("waits", self.waits)),
@@ -131,8 +140,11 @@ class Written:
 def write(backend: Backend, session: Session, entries: list[c.Entry]) -> Written:
     """Commit entries of distinct or equal workflows; see `Verdict` for what may become of each."""
     written = Written()
+    choosy = [entry for entry in entries if is_choosy(entry)]
+    for entry in choosy:
+        _write_or_refuse(backend, session, entry, written)
     targeted = [entry for entry in entries if targets(entry)]
-    plain = [entry for entry in entries if not targets(entry)]
+    plain = [entry for entry in entries if not targets(entry) and not is_choosy(entry)]
     if plain:
         _write(backend, session, plain, written)
     if targeted:
@@ -151,6 +163,33 @@ def write(backend: Backend, session: Session, entries: list[c.Entry]) -> Written
     return written
 
 
+class Refused(Exception):
+    """Rolls back an entry whose workflow was not inserted."""
+
+
+def is_choosy(entry: c.Entry) -> bool:
+    """Whether an entry inserts a workflow that may not be one that is there already: it is then written alone."""
+    effects = entry.record.effects if entry.record else ()
+    return any(isinstance(effect, c.NewWorkflow) and effect.is_choosy for effect in effects)
+
+
+def _write_or_refuse(backend: Backend, session: Session, entry: c.Entry, written: Written) -> None:
+    assert entry.record is not None
+    alone = Written()
+    try:
+        with session.transaction():
+            _write(backend, session, [entry], alone)
+            wanted = {effect.id for effect in entry.record.effects if isinstance(effect, c.NewWorkflow)}
+            if alone.verdicts[id(entry)] is Verdict.DONE and not wanted <= alone.inserted:
+                raise Refused
+    except Refused:
+        written.verdicts[id(entry)] = Verdict.REFUSED
+    else:
+        written.verdicts |= alone.verdicts
+        written.inserted |= alone.inserted
+        written.woken += alone.woken
+
+
 def apply(backend: Backend, session: Session, effects: Iterable[c.Effect], epoch: int | None = None) -> set[str]:
     """Write effects on behalf of no slot: from outside, or from within a step; ids of workflows that were inserted.
 
@@ -161,6 +200,10 @@ def apply(backend: Backend, session: Session, effects: Iterable[c.Effect], epoch
         batch.add_effect(effect, {"pw": None, "ps": None, "pe": epoch})
     batch.true.clear()
     statements = batch.statements()
+    if batch.entries_of_streams:  # whoever writes to a stream holds its workflow's row, so that offsets have no gap
+        ids = {entry["w"] for entry in batch.entries_of_streams}
+        hold = (backend.sql.hold, {"ids": backend.pack(ids), "now": chance.now()})
+        statements = {"hold": hold, **statements}
     answers = dict(zip(statements, session.together(list(statements.values())), strict=True)) if statements else {}
     return {row[0] for row in answers.get("insert", ())}
 

@@ -10,13 +10,14 @@ from ..errors import (
     QueueDeduplicated,
     ResultTimeout,
     WorkflowConflict,
+    WorkflowIdInUse,
     WorkflowIsDead,
     WorkflowNotFound,
     WorkflowWasCancelled,
 )
 from ..serializers.errors import decode_error
 from ..states import FINAL, Status
-from .commands import Ask, Condition, Holder, NewWorkflow, Outcome, Park, RunHere, Standing
+from .commands import Ask, Condition, Holder, NewWorkflow, Outcome, Park, Record, RunHere, Standing
 from .drive import Operation
 
 
@@ -26,15 +27,25 @@ def start(scope: Any, new: NewWorkflow) -> Operation:
     if slot.recorded:
         slot.replay()
         return slot.recorded.child
-    if new.id:
-        yield from _refuse_id(slot, new)
-    new = replace(new, id=new.id or scope.child_id(slot.seq), parent=scope.workflow_id)
-    if new.dedup_id is not None:
-        yield from _refuse_duplicate(slot, new)
-    inserted = yield slot.success(None, new, child=new.id)
-    if new.id not in inserted:
-        yield from _verify(new)
-    return new.id
+    workflow, _ = yield from _insert(scope, slot, new)
+    return workflow
+
+
+def start_many(scope: Any, new: list[NewWorkflow]) -> Operation:
+    """Insert several workflows together, or none. Gives back their ids."""
+    slots = [scope.open(each.name, "child") for each in new]
+    if slots and slots[-1].recorded:
+        return [slot.recorded.child for slot in slots]
+    named = [
+        replace(each, id=each.id or scope.child_id(slot.seq), parent=scope.workflow_id)
+        for slot, each in zip(slots, new, strict=True)
+    ]
+    rows = tuple(slot.decided(child=each.id) for slot, each in zip(slots, named, strict=True))
+    inserted = yield Record(rows, tuple(named))
+    for each in named:
+        if each.id not in inserted:
+            yield from _verify(each)
+    return [each.id for each in named]
 
 
 def call(scope: Any, new: NewWorkflow, definition: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Operation:
@@ -43,15 +54,58 @@ def call(scope: Any, new: NewWorkflow, definition: Any, args: tuple[Any, ...], k
     if slot.recorded:
         slot.replay()
         return (yield from result(scope, slot.recorded.child))
-    if new.id:
-        yield from _refuse_id(slot, new)
-    new = replace(new, id=new.id or scope.child_id(slot.seq), parent=scope.workflow_id, executor=scope.executor_id)
-    inserted = yield slot.success(None, new, child=new.id)
-    if new.id in inserted:
-        yield RunHere(new, definition, args, kwargs)
-    else:
-        yield from _verify(new)
-    return (yield from result(scope, new.id))
+    workflow, is_new = yield from _insert(scope, slot, replace(new, executor=scope.executor_id))
+    if is_new:
+        here = replace(new, id=workflow, parent=scope.workflow_id, executor=scope.executor_id)
+        yield RunHere(here, definition, args, kwargs)
+    return (yield from result(scope, workflow))
+
+
+def _insert(scope: Any, slot: Any, new: NewWorkflow) -> Operation:
+    """Decide a child's slot with its row: a new one, or the one to attach to. Its id, and whether it is new."""
+    is_named = bool(new.id)
+    new = replace(new, id=new.id or scope.child_id(slot.seq), parent=scope.workflow_id)
+    while True:
+        existing = yield from _existing(slot, new, is_named)
+        if existing is not None:
+            yield slot.success(None, child=existing)
+            return existing, False
+        inserted = yield slot.success(None, new, child=new.id)
+        if inserted is not None and new.id in inserted:
+            return new.id, True
+        standing = (yield Ask(Outcome((new.id,)))).get(new.id)
+        if inserted is None or standing is None:  # somebody was faster: look who
+            is_named = True
+            continue
+        if error := refusal(new, standing):
+            raise error
+        return new.id, False
+
+
+def _existing(slot: Any, new: NewWorkflow, is_named: bool) -> Operation:
+    """The workflow that a start attaches to, or None. An error that refuses it is recorded, then raised."""
+    if is_named:
+        standing = (yield Ask(Outcome((new.id,)))).get(new.id)
+        if standing is not None:
+            if error := refusal(new, standing):
+                yield slot.failure(error)
+                raise error
+            if standing.input != new.input:
+                warnings.warn(
+                    f"Workflow {new.id!r} exists with another input; this call attaches to it and its own input is not "
+                    "used.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return new.id
+    if new.dedup_id is None:
+        return None
+    holder = yield Ask(Holder(new.queue, new.dedup_id))
+    if holder is None or new.dedup_policy == "return-existing":
+        return holder
+    duplicate = QueueDeduplicated(queue=new.queue, dedup_id=new.dedup_id)
+    yield slot.failure(duplicate)
+    raise duplicate
 
 
 def result(scope: Any, workflow: str, timeout: float | None = None) -> Operation:
@@ -116,50 +170,25 @@ def outcome_error(workflow: str, standing: Standing | None) -> BaseException:
 
 
 def verify_id(new: NewWorkflow) -> Operation:
-    """Raise `WorkflowConflict` when an id that is to be used belongs to another function."""
+    """Raise when an id that is to be used belongs to another function, or is in use and shall not be."""
     standing = (yield Ask(Outcome((new.id,)))).get(new.id)
-    if standing is not None and (error := conflict(new, standing)):
-        raise error
-
-
-def _refuse_id(slot: Any, new: NewWorkflow) -> Operation:
-    """Record and raise that an explicit id belongs to another function; warn when its input is another."""
-    standing = (yield Ask(Outcome((new.id,)))).get(new.id)
-    if standing is None:
-        return
-    if error := conflict(new, standing):
-        yield slot.failure(error)
-        raise error
-    if standing.input != new.input:
-        message = (
-            f"Workflow {new.id!r} exists with another input; this call attaches to it and its own input is not used."
-        )
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-
-
-def _refuse_duplicate(slot: Any, new: NewWorkflow) -> Operation:
-    """Record and raise that another live workflow holds the deduplication id."""
-    assert new.dedup_id is not None
-    holder = yield Ask(Holder(new.queue, new.dedup_id))
-    if holder and holder != new.id:
-        error = QueueDeduplicated(queue=new.queue, dedup_id=new.dedup_id)
-        yield slot.failure(error)
+    if standing is not None and (error := refusal(new, standing)):
         raise error
 
 
 def _verify(new: NewWorkflow) -> Operation:
-    """An insert changed nothing: the id was there, or another workflow got the deduplication id in between."""
+    """An insert changed nothing: the id was there."""
     standing = (yield Ask(Outcome((new.id,)))).get(new.id)
-    if standing is None:
-        raise QueueDeduplicated(queue=new.queue, dedup_id=new.dedup_id)
-    if error := conflict(new, standing):
+    if standing is not None and (error := refusal(new, standing)):
         raise error
 
 
-def conflict(new: NewWorkflow, standing: Standing) -> WorkflowConflict | None:
-    """Whether the row under an id is another function's."""
+def refusal(new: NewWorkflow, standing: Standing) -> WorkflowConflict | WorkflowIdInUse | None:
+    """Why a start may not attach to the row under its id."""
     wanted, existing = _identity(new), _identity(standing)
-    return WorkflowConflict(workflow_id=new.id, existing=existing, wanted=wanted) if wanted != existing else None
+    if wanted != existing:
+        return WorkflowConflict(workflow_id=new.id, existing=existing, wanted=wanted)
+    return WorkflowIdInUse(workflow_id=new.id) if new.id_policy == "reject" else None
 
 
 def _identity(workflow: NewWorkflow | Standing) -> str:

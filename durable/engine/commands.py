@@ -42,6 +42,7 @@ class NewWorkflow:
     partition_key: str | None = None
     delay: float | None = None
     timeout: float | None = None
+    deadline: float | None = None
     parent: str | None = None
     max_recovery_attempts: int | None = None
     authenticated_user: str | None = None
@@ -51,6 +52,13 @@ class NewWorkflow:
     traceparent: str | None = None
     executor: str | None = None
     """Set for a run that begins here and now: the row is inserted already claimed."""
+    id_policy: str = "return-existing"
+    dedup_policy: str = "reject"
+
+    @property
+    def is_choosy(self) -> bool:
+        """Whether its slot may only be decided if the row is really inserted."""
+        return self.dedup_id is not None or self.id_policy == "reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,16 @@ class Publish:
 
 
 @dataclass(frozen=True, slots=True)
+class Append:
+    """A value at the end of a stream; None closes it."""
+
+    workflow: str
+    key: str
+    seq: int
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FailedTry:
     """One failed attempt of a step, counted from 1."""
 
@@ -94,7 +112,7 @@ class FailedTry:
     ended_at: float
 
 
-Effect = NewWorkflow | Deliver | Consume | Publish | FailedTry
+Effect = NewWorkflow | Deliver | Consume | Publish | Append | FailedTry
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +148,16 @@ class AllEvents:
     """The newest value of every event of a workflow: `[(key, text)]`."""
 
     workflow: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Up to `limit` entries of a stream from an offset on: `[(offset, text or None)]`."""
+
+    workflow: str
+    key: str
+    offset: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +200,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    question: NextMessage | EventValue | AllEvents | Outcome | Known | Holder
+    question: NextMessage | EventValue | AllEvents | Entries | Outcome | Known | Holder
 
 
 # --- what is done
@@ -196,6 +224,17 @@ class Call:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     frame: Frame
+    timeout: float | None = None
+    is_preemptible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manage:
+    """Do something with the database that is no part of this workflow: steer or look at others."""
+
+    act: Callable[[], Any]
+    seq: int
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +267,7 @@ class Condition:
     kind: str
     target: str
     detail: str = ""
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +284,7 @@ class Park:
     since: int = 0
 
 
-Command = Record | Ask | Call | Transact | RunHere | Park
+Command = Record | Ask | Call | Manage | Transact | RunHere | Park
 
 
 # --- what the recorder commits for a run

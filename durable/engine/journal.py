@@ -85,6 +85,7 @@ class Journal:
     """Encoded errors of failed attempts, by slot."""
     taken: set[int] = field(default_factory=set)
     """Messages that an open recv has reserved."""
+    closed_streams: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     last: int = 0
 
@@ -96,9 +97,9 @@ class Journal:
             raise Stopped from NonDeterminism(workflow_id=self.workflow_id, seq=seq, recorded=recorded.name, now=name)
         return Slot(self, seq, name, kind, recorded, self.clock())
 
-    @property
-    def is_replaying(self) -> bool:
-        return self.last < len(self.rows)
+    def next_recorded(self) -> Recorded | None:
+        """What is recorded in the slot that the next operation takes."""
+        return self.rows.get(self.last + 1)
 
     def key(self, seq: int) -> str:
         """The idempotency key of a slot, stable over retries, crashes and executors, never reused after a rewind."""

@@ -23,7 +23,7 @@ def run(scope: Any, options: StepOptions, fn: Any, args: tuple[Any, ...], kwargs
         frame = Frame(slot.seq, options.name, attempt, retry.max_attempts)
         started_at = scope.now()
         try:
-            value = yield Call(fn, args, kwargs, frame)
+            value = yield Call(fn, args, kwargs, frame, options.timeout, options.is_preemptible)
         except Exception as error:
             errors.append(error)
             again = attempt < retry.max_attempts and (yield from _worth_it(retry, error, frame))

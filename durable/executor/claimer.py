@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..backends.backend import Abilities
 from ..models import INTERNAL_QUEUE
 from .service import Service
 
@@ -23,8 +24,10 @@ class Claimer(Service):
         self.session = executor.backend.own(claims=True)
         self.hot: set[str] = set()
         self.limits: dict[str, Any] = {}
+        self.can = Abilities()
         self._next_pulse = self._next_look = 0.0
         self._wake_at: float | None = None
+        self._deadline: float | None = None
 
     def close(self) -> None:
         self.session.close()
@@ -41,6 +44,12 @@ class Claimer(Service):
             self._wake_at = moment
             self.wake()
 
+    def deadline(self, moment: float) -> None:
+        """A workflow has a deadline (seconds since the epoch)."""
+        if self._deadline is None or moment < self._deadline:
+            self._deadline = moment
+            self.wake()
+
     def everything_changed(self) -> None:
         self._next_look = 0.0
         self.wake()
@@ -50,8 +59,10 @@ class Claimer(Service):
         if now >= self._next_pulse:
             self.pulse()
             self._next_pulse = now + self.executor.settings.LEASE_SECONDS / 5
+        if self._deadline is not None and self._deadline <= self.executor.lease.now():
+            self.expire()
         if not self.executor.lease.holds or self.executor.is_draining or not self.executor.claims:
-            return max(0.01, self._next_pulse - self.clock.monotonic())
+            return max(0.01, min(self._next_pulse - self.clock.monotonic(), self._until(self._deadline)))
         if now >= self._next_look:
             self.look()
             self._next_look = now + self.executor.settings.POLL_SECONDS
@@ -59,10 +70,11 @@ class Claimer(Service):
             self.promote()
         self.claim()
         due = [self._next_pulse, self._next_look]
-        rest = min(due) - self.clock.monotonic()
-        if self._wake_at is not None:
-            rest = min(rest, self._wake_at - self.executor.lease.now())
+        rest = min(min(due) - self.clock.monotonic(), self._until(self._wake_at), self._until(self._deadline))
         return max(0.0, rest)
+
+    def _until(self, moment: float | None) -> float:
+        return float("inf") if moment is None else moment - self.executor.lease.now()
 
     def pulse(self) -> None:
         """Renew the lease and publish what runs; learn the database's clock."""
@@ -83,14 +95,21 @@ class Claimer(Service):
     def look(self) -> None:
         """Read the queues' limits, find which have ready work, and when the next timer is due."""
         self.limits = self.executor.queue_limits(self.session)
-        ready, self._wake_at = self.backend.look(self.session, self.limits, self.executor.names())
+        self.can = self.executor.abilities(self.session)
+        ready, self._wake_at, self._deadline = self.backend.look(self.session, self.limits, self.can)
         self.hot = set(ready)
 
     def promote(self) -> None:
         rows = self.backend.promote(self.session)
         self.hot |= {queue for _, queue in rows if queue in self.limits}
-        self._wake_at = self.backend.look(self.session, (), ())[1]
+        _, self._wake_at, self._deadline = self.backend.look(self.session, (), self.can)
         self.executor.tell({queue for _, queue in rows})
+
+    def expire(self) -> None:
+        """Cancel what has run out of time, here or anywhere."""
+        rows = self.backend.expire(self.session)
+        _, self._wake_at, self._deadline = self.backend.look(self.session, (), self.can)
+        self.executor.has_expired(rows, self.session)
 
     def claim(self) -> None:
         while (room := self.executor.room) > 0 and self.hot and not self.stopping.is_set():
@@ -106,7 +125,7 @@ class Claimer(Service):
         free = {queue: n for queue, n in rooms.items() if queue not in limited}
         total = 0
         if free:
-            taken = self._take(self.backend.claim(self.session, self.executor.id, free, room, self.executor.names()))
+            taken = self._take(self.backend.claim(self.session, self.executor.id, free, room, self.can))
             total = sum(taken.values())
             if total < room:
                 self.hot -= {queue for queue, n in free.items() if taken.get(queue, 0) < n}
@@ -114,9 +133,8 @@ class Claimer(Service):
             n = min(rooms[queue], room - total)
             if n <= 0:
                 break
-            taken = self._take(
-                self.backend.claim_limited(self.session, self.executor.id, queue, n, self.executor.names())
-            )
+            mine = self.executor.running_in_partitions(queue) if self.limits[queue].partitioned else {}
+            taken = self._take(self.backend.claim_limited(self.session, self.executor.id, queue, n, self.can, mine))
             count = sum(taken.values())
             total += count
             if count < n:

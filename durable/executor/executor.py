@@ -17,7 +17,7 @@ from typing import Any
 from django.db import DatabaseError
 
 from .. import serializers, signals
-from ..backends.backend import Claimed, Orphan, backend
+from ..backends.backend import Abilities, Claimed, Orphan, backend
 from ..backends.session import Own
 from ..chance import Chance, chance
 from ..conf import conf
@@ -33,9 +33,12 @@ from .hub import hub
 from .lease import Lease
 from .nursery import Nursery
 from .pool import Pool, close_connections
+from .pruner import Pruner
 from .recorder import Recorder
-from .registering import register
+from .outside import tell
+from .registering import register, register_again
 from .run import Run
+from .scheduler import Scheduler
 from .sweeper import Sweeper
 
 log = logging.getLogger("durable.executor")
@@ -44,6 +47,7 @@ READERS = 4
 """Threads, and connections, that answer what coroutine runs ask."""
 SHOWN_AFTER_SECONDS = 1.0
 STOP_SECONDS = 2.0
+ASIDE_SECONDS = 30.0
 """How long a stop waits for threads whose runs have just been closed."""
 
 
@@ -74,6 +78,8 @@ class Executor:
         self.nursery = Nursery(self)
         self.claimer = Claimer(self)
         self.sweeper = Sweeper(self)
+        self.pruner = Pruner(self)
+        self.scheduler = Scheduler(self)
         self.running: dict[str, Run] = {}
         self.stopping = threading.Event()
         self.is_draining = False
@@ -81,6 +87,10 @@ class Executor:
         self._hurry = False
         self._idle = threading.Condition()
         self._own_runs: Counter[str] = Counter()
+        self._own_partitions: dict[str, Counter[str]] = {}
+        self._guests: set[asyncio.Task[None]] = set()
+        self._registered = -1
+        self.version = ""
         self._sessions: list[Own] = []
         self._readers: ThreadPoolExecutor | None = None
         self._heard: set[str] = set()
@@ -96,6 +106,9 @@ class Executor:
         if self.claims:
             self.sweeper.welcome()
             self.sweeper.start()
+            if self.settings.RETENTION:
+                self.pruner.start()
+            self.scheduler.start()
         signals.executor_started.send_robust(Row, executor=self)
         return self
 
@@ -140,6 +153,8 @@ class Executor:
         self._stop_hearing()
         self.claimer.stop()
         self.sweeper.stop()
+        self.pruner.stop()
+        self.scheduler.stop()
         for run in list(self.running.values()):
             run.close(Fenced())
         self.pool.stop()
@@ -162,16 +177,24 @@ class Executor:
 
     # --- what it serves
 
-    def names(self) -> list[str]:
-        """The workflow names that it can run."""
-        return registry.names()
+    def abilities(self, session: Own) -> Abilities:
+        """What it can run: names, in which versions, and whether also what names no version."""
+        if self._registered != registry.changes:  # something was defined after the start
+            register_again(self)
+        versions = registry.versions()
+        unversioned = self.settings.VERSIONS != "strict" or self._is_latest(session)
+        return Abilities(tuple(versions), tuple(set(versions.values())), unversioned)
+
+    def _is_latest(self, session: Own) -> bool:
+        rows = session.run(self.backend.sql.latest_version, {"application": self.settings.APPLICATION_NAME})
+        return not rows or rows[0][0] == self.version
 
     def queue_limits(self, session: Own) -> dict[str, Any]:
         """The limits in force of every queue that it serves."""
         rows = session.run(self.backend.sql.queue_limits, {})
         found = {row[0]: QueueLimits(*row) for row in rows}
         served = {name: found[name] for name in found if self.queues is None or name in self.queues}
-        served[INTERNAL_QUEUE] = QueueLimits(INTERNAL_QUEUE, False, None, None, None, None)
+        served[INTERNAL_QUEUE] = QueueLimits(INTERNAL_QUEUE, False, None, None, None, None, False)
         if self.claims and set(served) != self._heard:
             self._hear(set(served))
         return served
@@ -180,6 +203,7 @@ class Executor:
         """Let notifications about these queues cut the claimer's rest short."""
         mark = self.hub.mark()
         ends = [self.hub.subscribe([f"q:{q}"], mark, partial(self.claimer.ready, q)) for q in queues]
+        ends.append(self.hub.subscribe(["t:"], mark, self.claimer.everything_changed))
         self._stop_hearing()
         self._heard, self._ends = queues, ends
 
@@ -187,10 +211,11 @@ class Executor:
         for end in self._ends:
             end()
 
-    def served_by_the_living(self, session: Own) -> tuple[set[str], set[str]]:
-        """The workflow names that any living executor can run, and the queues that this one serves."""
+    def served_by_the_living(self, session: Own) -> tuple[set[tuple[str, str]], set[str]]:
+        """What any living executor can run, as pairs of name and version, and the queues that this one serves."""
         rows = self.backend.run(session, self.backend.sql.known)
-        return {name for (text,) in rows for name in json.loads(text)}, set(self.claimer.limits)
+        served = {pair for (text,) in rows for pair in json.loads(text).items()}
+        return served | set(registry.versions().items()), set(self.claimer.limits)
 
     # --- running
 
@@ -200,6 +225,10 @@ class Executor:
 
     def running_in(self, queue: str) -> int:
         return self._own_runs[queue]
+
+    def running_in_partitions(self, queue: str) -> dict[str, int]:
+        """How many workflows of each partition of a queue run here."""
+        return dict(self._own_partitions.get(queue, {}))
 
     def serializer(self, name: str) -> Any:
         return serializers.get(name)
@@ -211,23 +240,43 @@ class Executor:
         tries = self.backend.past_tries(session, again) if again else {}
         for each in claimed:
             definition = registry.find(each.name)
-            if definition is None:
-                self.release_stray(each.id, each.epoch)
+            if definition is None or not registry.has_receiver(each.class_name, each.config_name):
+                self._set_aside(each)
                 continue
             run = Run(self, each, definition, rows=journals.get(each.id), tries=tries.get(each.id))
-            self.running[each.id] = run
-            with self._idle:
-                self._own_runs[each.queue] += 1
-            if definition.is_async:
-                self.nursery.submit(run)
-            else:
-                self.pool.submit(run.execute)
+            self.run_adopted(run)
+
+    def run_as_guest(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin a coroutine run on its caller's event loop, where it shares what belongs to that loop.
+
+        Like a direct call it stays in memory while it waits, and takes no room from others.
+        """
+        run.direct = True
+        self.running[run.workflow_id] = run
+        task = loop.create_task(run.aexecute())
+        self._guests.add(task)
+        task.add_done_callback(self._guests.discard)
+
+    def run_adopted(self, run: Run) -> None:
+        """Begin a run of a workflow that this executor holds, in a thread or on its event loop."""
+        claimed = run.claimed
+        self.running[claimed.id] = run
+        with self._idle:
+            self._own_runs[claimed.queue] += 1
+            if claimed.partition_key is not None:
+                self._own_partitions.setdefault(claimed.queue, Counter())[claimed.partition_key] += 1
+        if run.definition.is_async:
+            self.nursery.submit(run)
+        else:
+            self.pool.submit(run.execute)
 
     def journal(self, workflow: str) -> Any:
         return self.ask_with(lambda session: self.backend.journals(session, [workflow])).get(workflow, {})
 
     def began(self, run: Run) -> None:
         self.running[run.workflow_id] = run
+        if run.claimed.deadline is not None:
+            self.claimer.deadline(run.claimed.deadline)
         signals.workflow_started.send_robust(Workflow, **self._about(run))
 
     def left(self, run: Run) -> None:
@@ -240,6 +289,8 @@ class Executor:
                 del self.running[run.workflow_id]
             if run.above is None and not run.direct:
                 self._own_runs[run.claimed.queue] -= 1
+                if run.claimed.partition_key is not None:
+                    self._own_partitions[run.claimed.queue][run.claimed.partition_key] -= 1
             self._idle.notify_all()
         queue = run.claimed.queue
         limits = self.claimer.limits.get(queue)
@@ -271,6 +322,14 @@ class Executor:
         if letting.reason is None:
             self.tell({run.claimed.queue})
 
+    def has_expired(self, rows: Any, session: Own) -> None:
+        """Workflows were cancelled because their time was up: tell their runs, and who waits for them."""
+        if rows:
+            ids = [row[0] for row in rows]
+            queues = {f"q:{row[3]}" for row in rows}
+            changed = {f"{kind}:{each}" for each in ids for kind in "cw"} | queues
+            tell([{"k": "child", "t": each, "d": ""} for each in ids], changed, session)
+
     def has_recovered(self, orphans: list[Orphan]) -> None:
         for orphan in orphans:
             facts = {"workflow_id": orphan.id, "name": orphan.name, "executor": self, "lost_by": orphan.executor}
@@ -283,6 +342,12 @@ class Executor:
 
     def tell(self, queues: set[str]) -> None:
         self.hub.announce({f"q:{queue}" for queue in queues})
+
+    def _set_aside(self, claimed: Claimed) -> None:
+        """This process lacks the function, or the instance whose method it is: it waits, visibly, for one that has."""
+        letting = c.Letting(f"executor:{claimed.name}", until=self.lease.now() + ASIDE_SECONDS)
+        with suppress(LeaseLost):
+            self.recorder.commit(c.Entry(claimed.id, claimed.epoch, letting=letting, executor=self.id))
 
     def release_stray(self, workflow: str, epoch: int) -> None:
         """Let go of a workflow at once: its run, if there is one, may write nothing more."""
@@ -362,13 +427,18 @@ class Executor:
 class QueueLimits:
     """A queue's limits in force, as a claim needs them."""
 
-    __slots__ = ("concurrency", "max_tasks_per_iteration", "name", "paused", "rate_limit", "worker_concurrency")
+    __slots__ = (
+        "concurrency", "max_tasks_per_iteration", "name", "partitioned", "paused", "rate_limit", "worker_concurrency",
+    )  # fmt: skip
 
-    def __init__(self, name: str, paused: Any, concurrency: Any, worker_concurrency: Any, rate_limit: Any, most: Any):
-        self.name, self.paused, self.concurrency = name, bool(paused), concurrency
+    def __init__(
+        self, name: str, paused: Any, concurrency: Any, worker_concurrency: Any, rate_limit: Any, most: Any,
+        partitioned: Any,
+    ):  # fmt: skip
+        self.name, self.paused, self.concurrency, self.partitioned = name, bool(paused), concurrency, bool(partitioned)
         self.worker_concurrency, self.rate_limit, self.max_tasks_per_iteration = worker_concurrency, rate_limit, most
 
     @property
     def is_limited(self) -> bool:
         """Whether a claim must hold the queue's lock and count."""
-        return self.concurrency is not None or self.rate_limit is not None
+        return self.partitioned or self.concurrency is not None or self.rate_limit is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..backends.writing import apply
 from ..chance import chance
 from ..engine import commands as c
 from ..errors import Cancelled, InsideAtomic, LeaseLost, WorkflowWasCancelled
+from ..models import INTERNAL_QUEUE
 from . import living
 from .executor import Executor
 from .hub import stop_hubs
@@ -53,6 +55,23 @@ def begin(new: c.NewWorkflow, definition: Any) -> tuple[Run | None, str]:
     if new.id not in inserted:
         return None, new.id
     return Run(owner, claimed_here(new), definition, direct=True), new.id
+
+
+def adopt(check: Callable[[c.NewWorkflow], c.NewWorkflow], new: c.NewWorkflow, definition: Any) -> Run | None:
+    """Insert a start as claimed by this process, when it has an executor with room for it: nothing need be claimed then.
+
+    None where it has not, where the start waits for its queue or commits with the caller's `atomic()`, or its id is
+    there already: start it as any other.
+    """
+    database = backend()
+    if new.queue != INTERNAL_QUEUE or new.delay is not None or connections[database.alias].in_atomic_block:
+        return None
+    owner = living.current(database.alias, database.vendor)
+    if owner is None or not owner.claims or owner.room <= 0:
+        return None
+    new = replace(check(new), id=new.id or chance.new_id(), executor=owner.id)
+    inserted = owner.ask_with(lambda session: apply(owner.backend, session, [new]))
+    return Run(owner, claimed_here(new), definition) if new.id in inserted else None
 
 
 def finish(run: Run) -> Any:

@@ -1,7 +1,8 @@
 """Wake-ups: who waits in this process for what, and how other processes are told.
 
 A notification makes waiting short and never makes it correct: every waiter looks again by itself. Keys are
-`w:<workflow>` (a message, an event or its end), `c:<workflow>` (its owner changed: cancelled, resumed) and `q:<queue>`.
+`w:<workflow>` (a message, an event or its end), `c:<workflow>` (its owner changed: cancelled,
+resumed), `q:<queue>` and `t:` (a timer was set).
 """
 
 from __future__ import annotations
@@ -238,10 +239,9 @@ def hub() -> Hub:
     return found
 
 
-def stop_hubs() -> None:
-    """Stop every hub of this process; the next use makes new ones."""
+def stop_hubs(alias: str | None = None) -> None:
+    """Stop every hub of this process, or those of one alias; the next use makes new ones."""
     with _hubs_lock:
-        stopped = list(_hubs.values())
-        _hubs.clear()
+        stopped = [_hubs.pop(key) for key in list(_hubs) if alias is None or key[1] == alias]
     for each in stopped:
         each.stop()

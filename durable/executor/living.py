@@ -29,6 +29,13 @@ def current(alias: str, vendor: str) -> Any | None:
     return max(mine, key=lambda each: each.claims, default=None)
 
 
+def any_of_this_process() -> Any | None:
+    """The executor that serves in this process, on whatever database; None when there is none."""
+    with _lock:
+        mine = [each for pid, each in _started if pid == os.getpid() and not each.is_stopped]
+    return max(mine, key=lambda each: each.claims, default=None)
+
+
 def take_all() -> list[Any]:
     """Forget and give back every executor of this process."""
     with _lock:

@@ -14,6 +14,7 @@ from django.db import connections, transaction
 
 from .. import serializers
 from ..backends.backend import backend
+from ..backends.session import Session
 from ..backends.writing import apply, waking
 from ..chance import chance
 from ..conf import conf
@@ -80,6 +81,8 @@ class Outside:
                 return self._apply(effects)
             case c.Ask(question):
                 return backend().answer(backend().borrowed(), question)
+            case c.Manage(act):
+                return act()
             case c.Park():
                 self._may_wait()
                 hub().wait(keys_of(command), command.since, self._patience(command))
@@ -102,7 +105,7 @@ class Outside:
     def _may_wait(self) -> None:
         alias = conf().DATABASE
         if connections[alias].in_atomic_block:
-            raise InsideAtomic(verb="get_result or get_event", alias=alias)
+            raise InsideAtomic(verb="get_result, get_event or read_stream", alias=alias)
 
     def _apply(self, effects: tuple[c.Effect, ...]) -> set[str]:
         if not effects:
@@ -112,6 +115,7 @@ class Outside:
         entry = c.Entry("", 0, c.Record(effects=effects))
         conditions = [{"k": "message", "t": e.destination, "d": e.topic} for e in effects if isinstance(e, c.Deliver)]
         conditions += [{"k": "event", "t": e.workflow, "d": e.key} for e in effects if isinstance(e, c.Publish)]
+        conditions += [{"k": "stream", "t": e.workflow, "d": e.key} for e in effects if isinstance(e, c.Append)]
         transaction.on_commit(lambda: tell(conditions, changes(entry)), using=engine.alias)
         return inserted
 
@@ -128,6 +132,7 @@ class InStep(Outside):
         self.epoch = run.epoch
         self.seq = frame.seq
         super().__init__()
+        self.journal.closed_streams = run.journal.closed_streams
 
 
 class InTransaction(InStep):
@@ -136,10 +141,13 @@ class InTransaction(InStep):
     place = "transaction"
 
 
-def tell(conditions: list[dict[str, str]], changed: set[str]) -> None:
-    """After a commit: wake who waits for it, here and elsewhere. A sweep does it when this process dies first."""
+def tell(conditions: list[dict[str, str]], changed: set[str], session: Session | None = None) -> None:
+    """After a commit: wake who waits for it, here and elsewhere. A sweep does it when this process dies first.
+
+    `session`: the connection to do it on, default Django's of the calling thread.
+    """
     engine = backend()
-    session = engine.borrowed()
+    session = session or engine.borrowed()
     if conditions:  # who waits in memory need not wait for what follows
         hub().announce(changed)
     for _ in range(WAKE_TRIES if conditions else 0):

@@ -192,10 +192,12 @@ def changes(entry: c.Entry) -> set[str]:
         match effect:
             case c.Deliver(destination):
                 changed.add(f"w:{destination}")
-            case c.Publish(workflow):
+            case c.Publish(workflow) | c.Append(workflow):
                 changed.add(f"w:{workflow}")
             case c.NewWorkflow(queue=queue, executor=None, delay=None):
                 changed.add(f"q:{queue}")
+            case c.NewWorkflow(delay=float() | int()):
+                changed.add("t:")
     if entry.ending:
         changed.add(f"w:{entry.workflow}")
     return changed

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from asgiref.sync import sync_to_async
 
 from ..backends.backend import Claimed
 from ..backends.writing import Verdict
+from ..chance import chance
 from ..context import leave
 from ..context import scope as current
 from ..engine import commands as c
 from ..engine.journal import Journal, Recorded, Slot
-from ..errors import Cancelled, ControlFlow, Fenced, LeaseLost, NonDeterminism, Parked, Stopped
+from ..errors import Cancelled, ControlFlow, Fenced, LeaseLost, NonDeterminism, Parked, StepTimeout, Stopped
+from ..registry import registry
 from ..serializers import encode_error, fingerprint
 from ..states import Status
-from .outside import InStep, decode, encode, keys_of
+from .outside import InStep, decode, encode, keys_of, until_changed
 from .transacting import transact
 
 LONGEST_WAIT_SECONDS = 5.0
@@ -108,6 +113,9 @@ class Run:
             case c.Call(fn, args, kwargs, frame):
                 with self.inside(InStep(self, frame)):
                     return refuse_coroutine(fn(*args, **kwargs), frame.name)
+            case c.Manage(act, seq, name):
+                with self.inside(InStep(self, c.Frame(seq, name))):
+                    return act()
             case c.Transact():
                 return transact(self, command)
             case c.RunHere(new, definition, args, kwargs):
@@ -129,7 +137,14 @@ class Run:
             case c.Call(fn, args, kwargs, frame):
                 with self.inside(InStep(self, frame)):
                     result = fn(*args, **kwargs)
-                    return await result if inspect.isawaitable(result) else result
+                    if not inspect.isawaitable(result):
+                        return result
+                    if command.timeout is None and not command.is_preemptible:
+                        return await result
+                    return await self.interruptibly(result, command)
+            case c.Manage(act, seq, name):
+                with self.inside(InStep(self, c.Frame(seq, name))):
+                    return await sync_to_async(act)()
             case c.RunHere(new, definition, args, kwargs):
                 child = self.child(new, definition)
                 await child.aexecute(args, kwargs)
@@ -137,6 +152,33 @@ class Run:
             case c.Park():
                 return await self.executor.nursery.park(self, command)
         raise TypeError(f"a coroutine cannot perform {type(command).__name__}")
+
+    async def interruptibly(self, step: Any, call: c.Call) -> Any:
+        """Await a step's coroutine; cancel it when its time is up, or, if it may be, when its workflow is cancelled."""
+        work = asyncio.ensure_future(step)
+        watch = asyncio.ensure_future(self.until_closed()) if call.is_preemptible else None
+        try:
+            racing = {work, watch} if watch else {work}
+            await asyncio.wait(racing, timeout=call.timeout, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            work.cancel()
+            await asyncio.wait({work})  # its `finally` blocks are part of the step
+            if self.closed:
+                raise self.closed
+            raise StepTimeout(step=call.frame.name, timeout=call.timeout)
+        finally:
+            work.cancel()
+            if watch:
+                watch.cancel()
+
+    async def until_closed(self) -> None:
+        """Return when this run has been closed: its workflow was cancelled or taken."""
+        while not self.closed:
+            since = self.mark()
+            with suppress(ControlFlow):
+                await asyncio.to_thread(self.executor.check_owner, self)
+                await until_changed([f"c:{self.workflow_id}"], since, LONGEST_WAIT_SECONDS)
 
     def entry(self, **what: Any) -> c.Entry:
         return c.Entry(self.workflow_id, self.epoch, executor=self.executor_id, **what)
@@ -161,12 +203,14 @@ class Run:
         if not self.definition.is_async:
             self.let_go(c.Letting(None, outcome="released", detail="its executor is shutting down"))
 
-    def settle(self, ticket: Any, command: c.Record) -> set[str]:
-        """Turn a verdict into what the operation sees."""
+    def settle(self, ticket: Any, command: c.Record) -> set[str] | None:
+        """Turn a verdict into what the operation sees: the ids that were inserted, None when nothing was written."""
         verdict = ticket.verdict
         if verdict is Verdict.DONE:
             self.executor.has_recorded(self, command)
             return ticket.inserted
+        if verdict is Verdict.REFUSED:
+            return None
         if verdict is Verdict.TAKEN:
             row = command.rows[0]
             error = NonDeterminism(
@@ -261,6 +305,12 @@ class Run:
             self.value = await self.definition.fn(*args, **kwargs)
         except GeneratorExit:  # it was parked while it waited here
             raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # its loop ends, not the workflow: an executor goes on
+                self.interrupted()
+                raise
+            self.error = error
         except BaseException as error:
             self.error = error
         finally:
@@ -283,6 +333,8 @@ class Run:
         if args is None:
             given = self.serializer.deserialize(self.claimed.input)
             args, kwargs = given["args"], given["kwargs"]
+        if self.claimed.class_name is not None:
+            args = (registry.receiver(self.claimed.class_name, self.claimed.config_name), *args)
         return args, kwargs
 
     def outcome(self) -> c.Ending | None:
@@ -347,8 +399,16 @@ def claimed_here(new: c.NewWorkflow) -> Claimed:
     """A workflow that was inserted already claimed, as if it had been claimed from a queue."""
     return Claimed(
         new.id, 1, new.name, new.class_name, new.config_name, new.input, new.serialization, 0, new.queue, new.parent,
-        new.authenticated_user, new.assumed_role, new.authenticated_roles, 0, new.version,
+        new.authenticated_user, new.assumed_role, new.authenticated_roles, 0, new.version, new.partition_key,
+        deadline_of(new),
     )  # fmt: skip
+
+
+def deadline_of(new: c.NewWorkflow) -> float | None:
+    """When a workflow that starts now is to be cancelled, as the insert computes it too."""
+    if new.deadline is not None or new.timeout is None:
+        return new.deadline
+    return chance.now() + new.timeout
 
 
 def refuse_coroutine(value: Any, name: str) -> Any:

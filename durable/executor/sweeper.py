@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from ..models import INTERNAL_QUEUE
+from ..registry import registry
 from .service import Service
 
 UNSERVED_EVERY_SECONDS = 5.0
@@ -64,14 +66,28 @@ class Sweeper(Service):
         self._suspects = strays
 
     def set_aside(self) -> None:
-        """Work that no living executor can run leaves the ready line, so that claims do not walk it, and is shown."""
-        known, queues = self.executor.served_by_the_living(self.session)
-        heads = json.dumps([{"name": queue, "n": HEADS} for queue in (*queues, INTERNAL_QUEUE)])
-        sql, pack = self.backend.sql, self.backend.pack
-        room = HEADS * (len(queues) + 1)
-        self.backend.run(self.session, sql.set_aside, queues=heads, room=room, known=pack(known))
+        """Work that no living executor can run leaves the ready line, so that claims do not walk it, and is shown.
+
+        Work of a version that none of them has is taken over first, where that is the policy: its journal, and the
+        check of every operation against it, guard what it does.
+        """
+        served, queues = self.executor.served_by_the_living(self.session)
+        places = {
+            "queues": json.dumps([{"name": queue, "n": HEADS} for queue in {*queues, INTERNAL_QUEUE}]),
+            "room": HEADS * (len(queues) + 1),
+            "served": pairs(served),
+        }
+        if self.executor.settings.VERSIONS == "adopt":
+            mine = pairs(registry.versions().items())
+            self.backend.run(self.session, self.backend.sql.adopt, mine=mine, **places)
+        self.backend.run(self.session, self.backend.sql.set_aside, **places)
 
     def welcome(self) -> None:
         """An executor that has just started knows functions that others did not: their work may go on."""
-        reasons = [f"executor:{name}" for name in self.executor.names()]
+        reasons = [f"executor:{name}" for name in registry.names()]
         self.backend.run(self.session, self.backend.sql.welcome, reasons=self.backend.pack(reasons))
+
+
+def pairs(served: Iterable[tuple[str, str]]) -> str:
+    """Names and versions as a statement takes them."""
+    return json.dumps([{"n": name, "v": version} for name, version in served])

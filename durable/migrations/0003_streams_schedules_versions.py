@@ -140,6 +140,11 @@ class Migration(migrations.Migration):
             name='debounce_key',
             field=durable.models.fields.Key(help_text='While it can still be debounced; cleared when it joins its queue.', null=True),
         ),
+        migrations.AlterField(
+            model_name='workflow',
+            name='waiting_for',
+            field=durable.models.fields.Key(help_text='sleep, retry:step, message:topic, event:workflow/key, stream:workflow/key, child:id, executor:name.', null=True),
+        ),
         migrations.AddIndex(
             model_name='workflow',
             index=models.Index(models.F('queue'), models.F('partition_key'), models.F('priority'), models.F('position'), condition=models.Q(('partition_key__isnull', False), ('run_after__isnull', False)), name='workflow_partition'),

@@ -1,7 +1,13 @@
 """What a workflow has recorded: its steps, and the tries of a step that failed."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from django.db import models
 
+from ..serializers import decode_error
+from ..serializers.reading import read
 from .fields import Key, Moment
 
 
@@ -49,6 +55,16 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return f"{self.workflow_id}:{self.seq} {self.name}"
+
+    def load_output(self) -> Any:
+        """What it returned; the text that is stored, with a warning in the log, when it cannot be decoded here."""
+        known = getattr(self, "serialization", None)
+        serialization = self.workflow.serialization if known is None and self.output is not None else known
+        return read(self.output, serialization or "json", f"the output of step {self.seq} of {self.workflow_id!r}")
+
+    def load_error(self) -> BaseException | None:
+        """The error that it raised, which can be raised; a `RecordedError` when its class is not known here."""
+        return None if self.error is None else decode_error(self.error)
 
 
 class StepAttempt(models.Model):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
 from ..chance import chance
+from ..serializers import decode_error
+from ..serializers.reading import read
 from ..states import FINAL, LIVE, Phase, Status, phase_of
 from .fields import Key, Moment, Now
 
@@ -74,7 +78,8 @@ class Workflow(models.Model):
     run_after = Moment(null=True)
     wake_at = Moment(null=True)
     waiting_for = Key(
-        null=True, help_text="sleep, retry:step, message:topic, event:workflow/key, child:id, executor:name."
+        null=True,
+        help_text="sleep, retry:step, message:topic, event:workflow/key, stream:workflow/key, child:id, executor:name.",
     )
 
     version = Key(null=True)
@@ -145,6 +150,19 @@ class Workflow(models.Model):
     def queue_name(self) -> str | None:
         """The queue that people know, or None for a start without one."""
         return None if self.queue == INTERNAL_QUEUE else self.queue
+
+    def load_input(self) -> Any:
+        """The arguments that it was started with, `{"args": [...], "kwargs": {...}}`; the text that is stored, with a
+        warning in the log, when it cannot be decoded here."""
+        return read(self.input, self.serialization, f"the input of workflow {self.pk!r}")
+
+    def load_output(self) -> Any:
+        """What it returned, None before its end. What cannot be decoded is given as `load_input` gives it."""
+        return read(self.output, self.serialization, f"the output of workflow {self.pk!r}")
+
+    def load_error(self) -> BaseException | None:
+        """The error that ended it, which can be raised; a `RecordedError` when its class is not known here."""
+        return None if self.error is None else decode_error(self.error)
 
     @property
     def phase(self) -> Phase:

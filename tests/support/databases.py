@@ -13,6 +13,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.apps import apps
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
@@ -97,6 +98,7 @@ def as_default(database: dict[str, Any]) -> Iterator[None]:
 
 def _swap(database: dict[str, Any]) -> None:
     forget_connection()
+    SyncToAsync.single_thread_executor.submit(forget_connection).result()  # where coroutines use the ORM
     configured = connections.configure_settings({"default": dict(database)})["default"]
     connections.settings["default"] = settings.DATABASES["default"] = configured
     ContentType.objects.clear_cache()
