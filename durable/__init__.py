@@ -17,6 +17,7 @@ _NAMES = {
     "classes": "workflow_class ConfiguredInstance",
     "roles": "required_roles default_required_roles",
     "debouncing": "Debouncer",
+    "concurrency": "reserve_step await_tasks",
     "streams": """write_stream awrite_stream close_stream aclose_stream read_stream aread_stream
         read_stream_entries aread_stream_entries""",
     "versions": """patch apatch deprecate_patch adeprecate_patch list_versions alist_versions latest_version

@@ -38,12 +38,10 @@ def _prune(
     waits for it. A live workflow is never deleted, nor one whose parent is live. Inside a workflow this is a recorded
     step. Raises `InvalidOption`.
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= 10_000:
-        raise InvalidOption(option="batch_size", value=batch_size, hint="give an integer from 1 to 10,000")
     pause = _seconds("pause_seconds", pause_seconds)
     alias = backend().alias
     total = 0
-    for pruning in _prunings(older_than, rows, status, name):
+    for pruning in plan(older_than=older_than, rows=rows, status=status, name=name, batch_size=batch_size):
         if dry_run:
             total += pruning.count(alias)
             continue
@@ -75,7 +73,12 @@ prune, aprune = managed(_prune)
 cancel_older_than, acancel_older_than = managed(_cancel_older_than)
 
 
-def _prunings(older_than: Any, rows: Any, status: Any, name: Any) -> list[Pruning]:
+def plan(
+    *, older_than: Any = None, rows: Any = None, status: Any = None, name: Any = None, batch_size: Any = BATCH
+) -> list[Pruning]:
+    """What the terms of `prune` come to; deletes nothing. Raises `InvalidOption` for terms that cannot be meant."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= 10_000:
+        raise InvalidOption(option="batch_size", value=batch_size, hint="give an integer from 1 to 10,000")
     if older_than is None and rows is None:
         for option, value in (("status", status), ("name", name)):
             if value is not None:

@@ -81,12 +81,12 @@ def step(
     return decorate(fn) if fn is not None else decorate
 
 
-def run_step_with(options: StepOptions, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def run_step_with(options: StepOptions, fn: Callable[..., Any], args: Any, kwargs: Any, seq: int | None = None) -> Any:
     """Run any callable as a step with options; a coroutine function gives an awaitable."""
     run = _workflow()
     if run is None:
         return fn(*args, **kwargs)
-    operation = steps.run(run, options, fn, args, kwargs)
+    operation = steps.run(run, options, fn, args, kwargs, seq)
     if iscoroutinefunction(fn):
         return adrive(begun(operation), run.aperform)
     return drive(operation, run.perform)
@@ -98,6 +98,11 @@ def run_step(options: Any, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -
     `options`: None, or a mapping with the keywords of `@step` (`name`, `retries_allowed`, `max_attempts`, ...).
     Raises `InvalidOption`.
     """
+    return run_step_with(read_options(options, fn), fn, args, kwargs)
+
+
+def read_options(options: Any, fn: Any) -> StepOptions:
+    """A mapping with the keywords of `@step` as options. Raises `InvalidOption`."""
     keywords = dict(options or {})
     if unknown := set(keywords) - STEP_OPTIONS:
         hint = f"known are {', '.join(sorted(STEP_OPTIONS))}"
@@ -108,7 +113,7 @@ def run_step(options: Any, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -
     elif "max_attempts" not in keywords:
         keywords["max_attempts"] = 3
     name = keywords.pop("name", None)
-    return run_step_with(step_options(fn, name, Retry(**keywords), timeout, preemptible), fn, args, kwargs)
+    return step_options(fn, name, Retry(**keywords), timeout, preemptible)
 
 
 def step_options(fn: Any, name: str | None, retry: Retry, timeout: float | None, is_preemptible: bool) -> StepOptions:

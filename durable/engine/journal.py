@@ -89,9 +89,14 @@ class Journal:
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     last: int = 0
 
-    def open(self, name: str, kind: str) -> Slot:
-        """Take the next slot. Raises `Stopped` when another operation is recorded there."""
-        seq = self.last = next(self.numbers)
+    def reserve(self) -> int:
+        """Take the next slot for an operation that is named later."""
+        self.last = next(self.numbers)
+        return self.last
+
+    def open(self, name: str, kind: str, seq: int | None = None) -> Slot:
+        """Take the next slot, or one that was reserved. Raises `Stopped` when another operation is recorded there."""
+        seq = seq or self.reserve()
         recorded = self.rows.get(seq)
         if recorded is not None and recorded.name != name:
             raise Stopped from NonDeterminism(workflow_id=self.workflow_id, seq=seq, recorded=recorded.name, now=name)

@@ -11,9 +11,11 @@ from .commands import Call, FailedTry, Frame, Park, Record, Transact
 from .drive import Operation
 
 
-def run(scope: Any, options: StepOptions, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Operation:
-    """Run `fn` as a step. Attempts that failed before a crash or a parking count."""
-    slot = scope.open(options.name, "step")
+def run(
+    scope: Any, options: StepOptions, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], seq: int | None = None
+) -> Operation:
+    """Run `fn` as a step. Attempts that failed before a crash or a parking count. `seq`: a slot that was reserved."""
+    slot = scope.open(options.name, "step", seq) if seq else scope.open(options.name, "step")
     if slot.recorded:
         return slot.replay()
     retry = options.retry

@@ -9,7 +9,6 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -32,10 +31,12 @@ from .claimer import Claimer
 from .hub import hub
 from .lease import Lease
 from .nursery import Nursery
+from .outside import tell
 from .pool import Pool, close_connections
 from .pruner import Pruner
+from .queue_limits import QueueLimits
+from .readers import Readers
 from .recorder import Recorder
-from .outside import tell
 from .registering import register, register_again
 from .run import Run
 from .scheduler import Scheduler
@@ -43,8 +44,6 @@ from .sweeper import Sweeper
 
 log = logging.getLogger("durable.executor")
 
-READERS = 4
-"""Threads, and connections, that answer what coroutine runs ask."""
 SHOWN_AFTER_SECONDS = 1.0
 STOP_SECONDS = 2.0
 ASIDE_SECONDS = 30.0
@@ -73,6 +72,7 @@ class Executor:
         self.concurrency = concurrency or self.settings.CONCURRENCY
         self.hub = hub()
         self.lease = Lease(self.settings.LEASE_SECONDS, clock)
+        self.readers = Readers(self.backend, self.lease)
         self.recorder = Recorder(self.backend, self.lease, self.hub.announce)
         self.pool = Pool(self.concurrency)
         self.nursery = Nursery(self)
@@ -91,8 +91,6 @@ class Executor:
         self._guests: set[asyncio.Task[None]] = set()
         self._registered = -1
         self.version = ""
-        self._sessions: list[Own] = []
-        self._readers: ThreadPoolExecutor | None = None
         self._heard: set[str] = set()
         self._ends: list[Callable[[], None]] = []
 
@@ -159,19 +157,17 @@ class Executor:
             run.close(Fenced())
         self.pool.stop()
         self.nursery.stop()
-        if self._readers:
-            self._readers.shutdown(wait=False)
+        self.readers.stop()
         self.pool.join(STOP_SECONDS)
         self.recorder.stop()
         self.say(self.backend.sql.goodbye)
-        for session in self._sessions:
-            session.close()
+        self.readers.close()
         signals.executor_stopped.send_robust(Row, executor=self)
 
     def say(self, statement: str) -> None:
         """Tell the others about this executor. When the database is away they find out from its lease."""
         try:
-            self.ask_with(lambda session: self.backend.run(session, statement, me=self.id))
+            self.readers.read(lambda session: self.backend.run(session, statement, me=self.id))
         except DatabaseError as error:
             log.warning("executor %s could not say that it stops; its lease will run out: %s", self.label, error)
 
@@ -271,7 +267,7 @@ class Executor:
             self.pool.submit(run.execute)
 
     def journal(self, workflow: str) -> Any:
-        return self.ask_with(lambda session: self.backend.journals(session, [workflow])).get(workflow, {})
+        return self.readers.read(lambda session: self.backend.journals(session, [workflow])).get(workflow, {})
 
     def began(self, run: Run) -> None:
         self.running[run.workflow_id] = run
@@ -362,7 +358,7 @@ class Executor:
         """Close a waiting run whose workflow was cancelled or taken."""
         sql = self.backend.sql.fences
         params = {"ids": self.backend.pack([run.workflow_id]), "now": self.clock.now()}
-        rows = self.ask_with(lambda session: session.run(sql, params))
+        rows = self.readers.read(lambda session: session.run(sql, params))
         if not rows or rows[0][1] != run.epoch or rows[0][2] != Status.PENDING:
             cancelled = bool(rows) and rows[0][2] == Status.CANCELLED
             raise run.close(Cancelled() if cancelled else Fenced())
@@ -391,54 +387,3 @@ class Executor:
                 where = {"workflow": run.workflow_id, "name": run.claimed.name, "seq": frame.seq, "step": frame.name}
                 shown.append({**where, "attempt": frame.attempt, "seconds": round(seconds, 1)})
         return shown[:100]
-
-    # --- reading for runs
-
-    def ask(self, question: Any) -> Any:
-        return self.ask_with(lambda session: self.backend.answer(session, question))
-
-    async def aask(self, question: Any) -> Any:
-        if self._readers is None:
-            self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="durable-reader")
-        future: Future[Any] = self._readers.submit(self.ask, question)
-        return await asyncio.wrap_future(future)
-
-    def ask_with(self, read: Any) -> Any:
-        """Read on a connection of the engine's, made when all others are in use; again once after a lost connection."""
-        try:
-            session = self._sessions.pop()
-        except IndexError:
-            session = self.backend.own()
-        try:
-            try:
-                return read(session)
-            except Exception:
-                session.close()
-                if not self.lease.holds:
-                    raise
-                return read(session)
-        finally:
-            if self.is_stopped:
-                session.close()
-            else:
-                self._sessions.append(session)
-
-
-class QueueLimits:
-    """A queue's limits in force, as a claim needs them."""
-
-    __slots__ = (
-        "concurrency", "max_tasks_per_iteration", "name", "partitioned", "paused", "rate_limit", "worker_concurrency",
-    )  # fmt: skip
-
-    def __init__(
-        self, name: str, paused: Any, concurrency: Any, worker_concurrency: Any, rate_limit: Any, most: Any,
-        partitioned: Any,
-    ):  # fmt: skip
-        self.name, self.paused, self.concurrency, self.partitioned = name, bool(paused), concurrency, bool(partitioned)
-        self.worker_concurrency, self.rate_limit, self.max_tasks_per_iteration = worker_concurrency, rate_limit, most
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether a claim must hold the queue's lock and count."""
-        return self.partitioned or self.concurrency is not None or self.rate_limit is not None

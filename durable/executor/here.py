@@ -51,14 +51,14 @@ def begin(new: c.NewWorkflow, definition: Any) -> tuple[Run | None, str]:
         raise InsideAtomic(verb=new.name, alias=alias)
     owner = executor()
     new = replace(new, id=new.id or chance.new_id(), executor=owner.id)
-    inserted = owner.ask_with(lambda session: apply(owner.backend, session, [new]))
+    inserted = owner.readers.read(lambda session: apply(owner.backend, session, [new]))
     if new.id not in inserted:
         return None, new.id
     return Run(owner, claimed_here(new), definition, direct=True), new.id
 
 
 def adopt(check: Callable[[c.NewWorkflow], c.NewWorkflow], new: c.NewWorkflow, definition: Any) -> Run | None:
-    """Insert a start as claimed by this process, when it has an executor with room for it: nothing need be claimed then.
+    """Insert a start as claimed by this process, when it has an executor with room for it: nothing is left to claim.
 
     None where it has not, where the start waits for its queue or commits with the caller's `atomic()`, or its id is
     there already: start it as any other.
@@ -70,7 +70,7 @@ def adopt(check: Callable[[c.NewWorkflow], c.NewWorkflow], new: c.NewWorkflow, d
     if owner is None or not owner.claims or owner.room <= 0:
         return None
     new = replace(check(new), id=new.id or chance.new_id(), executor=owner.id)
-    inserted = owner.ask_with(lambda session: apply(owner.backend, session, [new]))
+    inserted = owner.readers.read(lambda session: apply(owner.backend, session, [new]))
     return Run(owner, claimed_here(new), definition) if new.id in inserted else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -17,11 +17,12 @@ from ..context import leave
 from ..context import scope as current
 from ..engine import commands as c
 from ..engine.journal import Journal, Recorded, Slot
-from ..errors import Cancelled, ControlFlow, Fenced, LeaseLost, NonDeterminism, Parked, StepTimeout, Stopped
+from ..errors import Cancelled, ControlFlow, Fenced, LeaseLost, NonDeterminism, Parked, Stopped
 from ..registry import registry
 from ..serializers import encode_error, fingerprint
 from ..states import Status
-from .outside import InStep, decode, encode, keys_of, until_changed
+from .interrupting import interruptibly
+from .outside import InStep, decode, encode, keys_of
 from .transacting import transact
 
 LONGEST_WAIT_SECONDS = 5.0
@@ -61,11 +62,11 @@ class Run:
 
     # --- the scope of the verbs
 
-    def open(self, name: str, kind: str) -> Slot:
+    def open(self, name: str, kind: str, seq: int | None = None) -> Slot:
         if self.closed:
             raise self.closed
         try:
-            return self.journal.open(name, kind)
+            return self.journal.open(name, kind, seq)
         except Stopped as stopped:
             self.close(stopped)
             raise
@@ -109,7 +110,7 @@ class Run:
                     ticket = self.executor.recorder.commit(self.entry(record=command))
                 return self.settle(ticket, command)
             case c.Ask(question):
-                return self.executor.ask(question)
+                return self.executor.readers.ask(question)
             case c.Call(fn, args, kwargs, frame):
                 with self.inside(InStep(self, frame)):
                     return refuse_coroutine(fn(*args, **kwargs), frame.name)
@@ -133,7 +134,7 @@ class Run:
                     ticket = await self.executor.recorder.acommit(self.entry(record=command))
                 return self.settle(ticket, command)
             case c.Ask(question):
-                return await self.executor.aask(question)
+                return await self.executor.readers.aask(question)
             case c.Call(fn, args, kwargs, frame):
                 with self.inside(InStep(self, frame)):
                     result = fn(*args, **kwargs)
@@ -141,7 +142,7 @@ class Run:
                         return result
                     if command.timeout is None and not command.is_preemptible:
                         return await result
-                    return await self.interruptibly(result, command)
+                    return await interruptibly(self, result, command)
             case c.Manage(act, seq, name):
                 with self.inside(InStep(self, c.Frame(seq, name))):
                     return await sync_to_async(act)()
@@ -152,33 +153,6 @@ class Run:
             case c.Park():
                 return await self.executor.nursery.park(self, command)
         raise TypeError(f"a coroutine cannot perform {type(command).__name__}")
-
-    async def interruptibly(self, step: Any, call: c.Call) -> Any:
-        """Await a step's coroutine; cancel it when its time is up, or, if it may be, when its workflow is cancelled."""
-        work = asyncio.ensure_future(step)
-        watch = asyncio.ensure_future(self.until_closed()) if call.is_preemptible else None
-        try:
-            racing = {work, watch} if watch else {work}
-            await asyncio.wait(racing, timeout=call.timeout, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                return work.result()
-            work.cancel()
-            await asyncio.wait({work})  # its `finally` blocks are part of the step
-            if self.closed:
-                raise self.closed
-            raise StepTimeout(step=call.frame.name, timeout=call.timeout)
-        finally:
-            work.cancel()
-            if watch:
-                watch.cancel()
-
-    async def until_closed(self) -> None:
-        """Return when this run has been closed: its workflow was cancelled or taken."""
-        while not self.closed:
-            since = self.mark()
-            with suppress(ControlFlow):
-                await asyncio.to_thread(self.executor.check_owner, self)
-                await until_changed([f"c:{self.workflow_id}"], since, LONGEST_WAIT_SECONDS)
 
     def entry(self, **what: Any) -> c.Entry:
         return c.Entry(self.workflow_id, self.epoch, executor=self.executor_id, **what)

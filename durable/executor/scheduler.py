@@ -167,14 +167,15 @@ def fire(backend: Backend, session: Session, name: str) -> Fired | None:
         row = scheduling.take(backend, session, name)
         if row is None:
             return None
-        now = datetime.fromtimestamp(row.now, UTC)
+        now, queue = datetime.fromtimestamp(row.now, UTC), row.queue or INTERNAL_QUEUE
         found = due(parse(row.cron, row.timezone), row.catch_up, datetime.fromtimestamp(row.last_at, UTC), now)
+        if found.until is None:
+            return Fired([], set(), row.last_at, queue)
+        last_at = found.until.timestamp()
         new = [tick_of(row, tick_id(name, tick), tick, now) for tick in found.ticks]
         started = insert(backend, session, name, new)
-        if found.until is not None:
-            scheduling.move(backend, session, name, found.until.timestamp())
-    last_at = row.last_at if found.until is None else found.until.timestamp()
-    return Fired(found.ticks, started, last_at, row.queue or INTERNAL_QUEUE)
+        scheduling.move(backend, session, name, last_at)
+    return Fired(found.ticks, started, last_at, queue)
 
 
 def due(ticks: Ticks, catch_up: str, last_at: datetime, now: datetime) -> Due:

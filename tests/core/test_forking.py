@@ -15,6 +15,7 @@ from tests.app import workflows as app
 from tests.app.models import Effect
 from tests.support import run_async, wait_until
 
+
 @durable.step(name="forking.adds")
 def adds(key: str, n: int) -> int:
     Effect.objects.create(key=key)
@@ -92,7 +93,9 @@ def test_a_fork_has_the_events_as_of_its_step_with_their_history(database):
     original = ended(executor, sums, 5)
     executor.drain(2)
     assert rows(Event, original, "seq", "value") == [(2, "5"), (4, "10")]
-    histories = {start: rows(Event, durable.fork_workflow(original, start).workflow_id, "seq", "value") for start in range(1, 6)}
+    histories = {
+        start: rows(Event, durable.fork_workflow(original, start).workflow_id, "seq", "value") for start in range(1, 6)
+    }
     assert histories == {1: [], 2: [], 3: [(2, "5")], 4: [(2, "5")], 5: [(2, "5"), (4, "10")]}
     early = durable.fork_workflow(original, 3).workflow_id
     assert durable.get_event(early, "sum", 0) == 5
@@ -147,7 +150,9 @@ def test_a_failed_workflow_goes_on_after_its_cause_is_mended(executor):
 
 @pytest.mark.parametrize("status", ["ENQUEUED", "DELAYED", "PENDING", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"])
 def test_a_workflow_of_any_status_may_be_forked(executor, status):
-    Workflow.objects.create(id="w", name=sums.name, input='{"args":[5],"kwargs":{}}', status=status, version=sums.version)
+    Workflow.objects.create(
+        id="w", name=sums.name, input='{"args":[5],"kwargs":{}}', status=status, version=sums.version
+    )
     assert durable.fork_workflow("w").get_result(timeout=10) == 10
     assert Workflow.objects.get(pk="w").status == status
 
@@ -338,7 +343,9 @@ def test_two_who_fork_under_one_id_make_one_fork(database):
 def test_a_fork_of_a_running_workflow_holds_no_effect_without_its_step(executor):
     """It is of one moment: whatever event a fork has, the step that set it is there too."""
     handle = app.stages.start(60)
-    forked = [durable.fork_workflow(handle.workflow_id, 10_000, queue="nobody serves it").workflow_id for _ in range(20)]
+    forked = [
+        durable.fork_workflow(handle.workflow_id, 10_000, queue="nobody serves it").workflow_id for _ in range(20)
+    ]
     handle.get_result(timeout=20)
     for each in forked:
         steps = {seq for (seq,) in rows(Step, each, "seq")}

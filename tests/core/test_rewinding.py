@@ -89,7 +89,9 @@ def test_events_are_those_of_the_steps_that_stay(database):
 
 
 def test_a_rewound_workflow_may_join_a_queue_and_run_on_another_version(database):
-    Workflow.objects.create(id="w", name="total", input="{}", status="ERROR", failure="ERROR", dedup_id="d", version="1")
+    Workflow.objects.create(
+        id="w", name="total", input="{}", status="ERROR", failure="ERROR", dedup_id="d", version="1"
+    )
     durable.rewind_workflow("w", 1, queue="q", version="2", partition_key="k")
     row = Workflow.objects.get()
     assert (row.queue, row.version, row.partition_key, row.failure, row.dedup_id) == ("q", "2", "k", None, None)

@@ -101,7 +101,7 @@ def test_a_schedule_of_seconds_fires_each_second_with_its_tick_and_its_context(e
 def test_a_tick_fires_once_over_two_executors(database):
     pair = [Executor(concurrency=4, label=f"s{n}").start() for n in (1, 2)]
     durable.create_schedule("shared", sched_keeps, EACH_SECOND)
-    wait_until(lambda: len(started("shared")) >= 3)
+    wait_until(lambda: len(started("shared")) >= 2)
     durable.pause_schedule("shared")
     rows = Workflow.objects.filter(schedule="shared")
     wait_until(lambda: not rows.exclude(status="SUCCESS").exists())
@@ -584,7 +584,7 @@ def test_a_schedule_that_cannot_be_fired_keeps_no_other_waiting(executor, caplog
     Schedule.objects.create(name="a-no-zone", **bad | {"timezone": "Atlantis/Capital"})
     Schedule.objects.create(name="a-no-serializer", **bad, context="1", serialization="unheard-of")
     durable.create_schedule("b-good", sched_keeps, EACH_SECOND)
-    wait_until(lambda: len(started("b-good")) >= 2)
+    wait_until(lambda: started("b-good"))
     durable.pause_schedule("b-good")
     assert set(Workflow.objects.values_list("schedule", flat=True)) == {"b-good"}
     said = caplog.text

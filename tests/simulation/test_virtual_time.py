@@ -130,7 +130,7 @@ class World:
             self.executors.remove(executor)
         for part in (executor.recorder, executor.claimer, executor.sweeper):
             part.session.close()
-        for session in executor._sessions:
+        for session in executor.readers.sessions:
             session.close()
 
 
