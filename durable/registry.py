@@ -10,7 +10,6 @@ from typing import Any
 from .conf import conf
 from .errors import ImproperUse, UnknownDefinition
 
-
 TEMPORARY = "<temp>."
 """How the workflow of one step is named, as which a step is started by itself."""
 
@@ -26,6 +25,7 @@ class Registry:
         self._classes: dict[str, type] = {}
         self._instances: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+        self._version = (-1, "")
         self.changes = 0
         """How often something was added, so that a running executor notices what came after its start."""
 
@@ -71,8 +71,10 @@ class Registry:
 
     def version(self) -> str:
         """The version of all definitions together: a hash of theirs."""
-        text = "\n".join(sorted(f"{each.name} {each.version}" for each in self))
-        return hashlib.sha256(text.encode()).hexdigest()[:10]
+        if self._version[0] != self.changes:
+            text = "\n".join(sorted(f"{each.name} {each.version}" for each in self))
+            self._version = (self.changes, hashlib.sha256(text.encode()).hexdigest()[:10])
+        return self._version[1]
 
     def version_of(self, definition: Any) -> str:
         """The version that a start of `definition` is tagged with."""
@@ -86,8 +88,10 @@ class Registry:
         return {each.name: self.version_of(each) for each in self}
 
     def add_class(self, name: str, cls: type) -> None:
-        """Remember a class whose class methods are workflows."""
+        """Remember a class whose class methods are workflows. Raises `ImproperUse` when another class has its name."""
+        _check_same(name, self._classes.get(name, cls), cls)
         self._classes[name] = cls
+        self.changes += 1
 
     def add_instance(self, class_name: str, config_name: str, instance: Any) -> None:
         """Remember an instance. Raises `ImproperUse` when its class has another one of that name."""
@@ -97,7 +101,10 @@ class Registry:
                 f"There is a {class_name} with config_name {config_name!r} already. The name says which instance a "
                 "workflow goes on with after a crash: give each its own."
             )
+        if known is not None:
+            _check_same(class_name, type(known), type(instance))
         self._instances[class_name, config_name] = instance
+        self.changes += 1
 
     def receiver(self, class_name: str | None, config_name: str | None) -> Any | None:
         """The class, or the instance, that a workflow's method runs on; None when this process has it not."""
@@ -121,7 +128,9 @@ class Registry:
         config_name = getattr(receiver, "config_name", None)
         if receiver is not cls and config_name is not None and self._instances.get((name, config_name)) is receiver:
             return name, config_name
-        way = "decorate it @durable.workflow_class" if receiver is cls else "let it inherit from ConfiguredInstance"
+        way = "decorate it @durable.workflow_class"
+        if receiver is not cls:
+            way = "let it inherit from ConfiguredInstance, and call super().__init__(config_name)"
         raise ImproperUse(
             f"{workflow} is a method of {cls.__name__}, and what it runs on could not be found again after a crash: "
             f"{way}."
@@ -151,6 +160,15 @@ class Registry:
 
     def schedules(self) -> list[Any]:
         return list(self._schedules.values())
+
+
+def _check_same(name: str, known: type, cls: type) -> None:
+    """Raises `ImproperUse` for two classes; one whose module was imported again takes its own place."""
+    if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise ImproperUse(
+            f"Two classes are named {name!r}: {known.__module__}.{known.__qualname__} and "
+            f"{cls.__module__}.{cls.__qualname__}. Give one another name: @durable.workflow_class(name=...)."
+        )
 
 
 registry = Registry()

@@ -16,7 +16,7 @@ LONGEST_FILE = 400
 
 LAYERS = (
     "durable.errors durable.states durable.conf durable.chance durable.retry durable.options durable.signals "
-    "durable.registry durable.context durable.serializers",
+    "durable.registry durable.context durable.serializers durable.cron",
     "durable.engine durable.backends",
     "durable.models durable.filters durable.audit",
     "durable.executor",

@@ -19,7 +19,7 @@ from . import identity
 from .outside import tell
 from .pool import close_connections
 from .scheduler import CHANGED
-from .settling import settled
+from .settling import adapt, settled
 
 
 def register(executor: Any) -> None:
@@ -45,11 +45,13 @@ def register(executor: Any) -> None:
 
 
 def register_again(executor: Any) -> None:
-    """Something was defined after this executor's start: let the others know what it can run, and declare it."""
+    """Something was defined after this executor's start: let the others know what it can run, declare it, and let go on
+    what waited for it."""
     alias = executor.backend.alias
     try:
         Row.objects.using(alias).filter(pk=executor.id).update(definitions=registry.versions())
         _declare_all(executor, alias)
+        executor.sweeper.welcome()
     finally:
         close_connections()  # Django's, of the claimer's thread, which has no other use for it
 
@@ -100,11 +102,12 @@ def declare(queue: Any, alias: str) -> None:
     kind = {"priority_enabled": queue.priority_enabled, "partitioned": queue.partition_queue}
     rows = Queue.objects.using(alias)
     row, made = rows.get_or_create(name=queue.name, defaults={"declared": declared, **kind, **declared})
-    if made or (row.declared == declared and row.partitioned == queue.partition_queue):
-        return  # nothing to lock for: a claim elsewhere may hold the row
-    with settled(queue.name, alias) as row:
-        row.declared = declared
-        row.priority_enabled, row.partitioned = queue.priority_enabled, queue.partition_queue
+    if made:
+        adapt(row, alias)
+    elif row.declared != declared or any(getattr(row, column) != value for column, value in kind.items()):
+        with settled(queue.name, alias) as row:
+            row.declared = declared
+            row.priority_enabled, row.partitioned = queue.priority_enabled, queue.partition_queue
 
 
 def declare_schedule(name: str, columns: Mapping[str, Any], alias: str) -> None:

@@ -23,7 +23,7 @@ from ..backends.backend import Backend
 from ..backends.session import Session, is_passing
 from ..backends.writing import apply
 from ..conf import conf
-from ..cron import Ticks, parse  # up: cron stands on nothing but the errors
+from ..cron import Ticks, parse
 from ..engine.commands import NewWorkflow
 from ..errors import InvalidOption
 from ..models import INTERNAL_QUEUE, CatchUp
