@@ -156,7 +156,7 @@ def _edits(alias: str, workflow: str, start: int, outputs: Any, serialization: s
         if isinstance(seq, bool) or not isinstance(seq, int) or kinds.get(seq) not in VALUED:
             what = f"step {seq} is a {kinds[seq]}, which gives no value" if seq in kinds else f"{seq!r} is none of them"
             hint = f"give numbers of recorded steps before step {start}; {what}"
-            raise InvalidOption(option="outputs", value=outputs, hint=hint)
+            raise InvalidOption(option="outputs", value=list(outputs), hint=hint)
         text = None if value is None else serializers.get(serialization).serialize(value)
         if text is not None and (size := len(text.encode())) > (limit := conf().MAX_PAYLOAD_BYTES):
             raise PayloadTooLarge(size=size, limit=limit)

@@ -63,7 +63,7 @@ def _cancel_older_than(cutoff: datetime | timedelta | float) -> int:
             raise InvalidOption(option="cutoff", value=cutoff, hint="give a time with its zone, such as UTC")
         moment = cutoff
     else:
-        moment = datetime.fromtimestamp(max(0.0, database_now(alias) - _seconds("cutoff", cutoff)), UTC)
+        moment = datetime.fromtimestamp(max(0.0, database_now() - _seconds("cutoff", cutoff)), UTC)
     old = Workflow.objects.using(alias).live().filter(created_at__lt=moment).order_by("created_at", "pk")
     ids = list(old.values_list("pk", flat=True))
     return sum(len(cancel_workflows(ids[start : start + BATCH])) for start in range(0, len(ids), BATCH))

@@ -124,7 +124,7 @@ class Pruning:
         """What goes by age and what by number, each found along an index: what ended before a time began before it."""
         found = []
         if self.age is not None:
-            cutoff = datetime.fromtimestamp(max(database_now(alias) - self.age, 0.0), UTC)
+            cutoff = datetime.fromtimestamp(max(database_now() - self.age, 0.0), UTC)
             found.append(Q(created_at__lt=cutoff, completed_at__lt=cutoff))
         if self.rows is not None:
             newest = self.governed(alias).order_by("-created_at", "-pk").values_list("created_at", "pk")
@@ -146,7 +146,7 @@ def up_to(created_at: datetime, pk: str) -> Q:
     return Q(created_at__lte=created_at) & (Q(created_at__lt=created_at) | Q(pk__lte=pk))
 
 
-def database_now(alias: str) -> float:
+def database_now() -> float:
     """The database's clock: seconds since the epoch."""
     engine = backend()
     words: Any = Postgres if engine.vendor == "postgresql" else Sqlite

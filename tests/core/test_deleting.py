@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import time
+from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
 import durable
 from durable.backends.backend import backend
 from durable.backends.writing import Verdict, write
+from durable.conf import conf
 from durable.engine import commands as c
 from durable.errors import InvalidOption, WorkflowNotFound
 from durable.executor.pruner import TABLES
-from durable.models import Message, Now, Queue, Step, StepAttempt, StreamEntry, Wait, Workflow
+from durable.management.commands.prune import duration
+from durable.models import AuditEntry, Message, Now, Queue, Step, StepAttempt, StreamEntry, Wait, Workflow
 from tests.app import workflows as app
 from tests.app.models import Effect
 from tests.support import run_async, wait_until
+
+from .test_retention import DAY, ended, there
 
 
 @durable.workflow(name="deleting.starts")
@@ -100,7 +110,7 @@ def test_an_unknown_id_is_passed_over(database):
 @pytest.mark.parametrize("wrong", ["a\x00b", "\ud800", 7, None])
 def test_what_is_no_id_is_refused_and_nothing_is_deleted(database, wrong):
     Workflow.objects.create(id="w", name="total", input="{}")
-    with pytest.raises(InvalidOption, match="id of a workflow|ids of workflows"):
+    with pytest.raises(InvalidOption, match=r"id of a workflow|ids of workflows"):
         durable.delete_workflow(wrong)
     with pytest.raises(InvalidOption):
         durable.delete_workflows(["w", wrong])
@@ -146,6 +156,7 @@ def test_who_waits_for_a_deleted_workflow_is_told(executor):
     target = app.receives.start("t", 600)
     parked = waits_for.start(target.workflow_id)
     wait_until(lambda: Wait.objects.filter(workflow_id=parked.workflow_id).exists(), 10, "it waits in the database")
+    executor.sweeper.stop()  # which would find it too, later
     raised: list[Exception] = []
 
     def wait() -> None:
@@ -202,3 +213,70 @@ def test_coroutines_delete_too(database):
         return await durable.adelete_workflow("w"), await durable.adelete_workflows(["w"])
 
     assert run_async(main()) == (True, 0)
+
+
+def test_the_document_about_managing_shows_what_works(executor, settings):
+    """Each block of docs/management.md, in order, on workflows of the ids that it names."""
+    text = (Path(__file__).parents[2] / "docs" / "management.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert len(blocks) == 7
+    scope: dict[str, Any] = {"durable": durable}
+    for block in blocks:
+        for each in ("order-7", "order-8", "order-9"):
+            durable.delete_workflow(each)
+            app.total.using(workflow_id=each).start(5).get_result(timeout=10)
+        block = block.replace("durable.import", "durable.delete_workflow('order-7'); durable.import")
+        exec(compile(block, "management.md", "exec"), scope)
+        settings.DURABLE = {**settings.DURABLE, **scope.get("DURABLE", {})}
+    assert conf().RETENTION["workflows"] == {"heartbeat": {"age": 3600}}
+
+
+# --- the command
+
+
+def say(*arguments: str) -> str:
+    out = StringIO()
+    call_command("prune", *arguments, stdout=out)
+    return out.getvalue().strip()
+
+
+def test_the_command_deletes_says_how_many_and_leaves_an_entry_in_the_audit(database):
+    for days in (1, 10, 20):
+        ended(f"{days}", days)
+    assert say("--older-than", "7d", "--dry-run") == "2 workflows would be deleted"
+    assert json.loads(say("--rows", "2", "--dry-run", "--format", "json")) == {"would_delete": 1}
+    assert not AuditEntry.objects.exists()
+    assert (
+        say("--older-than", "15d", "--status", "SUCCESS", "--status", "ERROR", "--name", "total")
+        == "1 workflow deleted"
+    )
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.source, entry.detail["older_than"]) == ("prune", "cli", 15 * DAY)
+    assert json.loads(say("--rows", "0", "--format", "json", "--batch-size", "1")) == {"deleted": 2}
+
+
+def test_the_command_without_terms_does_what_the_setting_says(database, settings):
+    ended("old", 10)
+    with pytest.raises(CommandError, match="RETENTION"):
+        say()
+    settings.DURABLE = {**settings.DURABLE, "RETENTION": {"*": {"age": DAY}}}
+    assert say() == "1 workflow deleted"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--older-than soon", "--older-than -1", "--older-than 1y", "--rows x", "--rows -1", "--status LIVE --rows 1",
+     "--status ERROR", "--rows 1 --batch-size 0", "--rows 1 --format xml"],
+)  # fmt: skip
+def test_the_command_refuses_what_cannot_be_meant(database, arguments):
+    ended("old", 10)
+    with pytest.raises(CommandError):
+        say(*arguments.split())
+    assert there() == {"old"} and not AuditEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("45m", 2700), ("1.5h", 5400), ("2W", 14 * DAY)]
+)
+def test_durations_of_the_command(text, seconds):
+    assert duration(text) == seconds

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import durable
+from durable import portability
 from durable.conf import on_database
 from durable.errors import DurableError, InvalidDocument, QueueDeduplicated, WorkflowConflict, WorkflowNotFound
 from durable.models import Attempt, Event, Message, Now, Step, StepAttempt, StreamEntry, Wait, Workflow
@@ -196,6 +197,15 @@ def test_of_two_imports_at_once_one_wins(database):
     for thread in threads:
         thread.join(10)
     assert sorted(outcomes) == ["refused", "stored"]
+    assert len(stored("w")["Step"]) == 1
+
+
+def test_an_id_that_is_taken_between_the_look_and_the_write_is_refused_too(database, monkeypatch):
+    document = full()
+    looks = iter([lambda alias, ids: None, portability._check_free])
+    monkeypatch.setattr(portability, "_check_free", lambda alias, ids: next(looks)(alias, ids))
+    with pytest.raises(WorkflowConflict, match="'w' exists here"):
+        durable.import_workflow(document)
     assert len(stored("w")["Step"]) == 1
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connections
 
 import durable
 from durable.conf import conf
 from durable.errors import InvalidOption, InvalidSettings, WorkflowWasCancelled
 from durable.executor import Executor, pruner
-from durable.management.commands.prune import duration
-from durable.models import AuditEntry, Now, Step, Workflow
+from durable.models import Now, Step, Workflow
 from durable.retention import database_now
 from durable.states import FAILED, FINAL, LIVE
 from tests.app import workflows as app
@@ -28,7 +24,7 @@ DAY = 86_400.0
 
 def ended(workflow_id: str, days: float, status: str = "SUCCESS", **given: Any) -> None:
     """A workflow that began and ended so many days ago, with a step."""
-    at = datetime.fromtimestamp(database_now("default") - days * DAY, UTC)
+    at = datetime.fromtimestamp(database_now() - days * DAY, UTC)
     given = {"name": "total", "application": "tests", "created_at": at, "completed_at": at} | given
     failure = status if status in FAILED else None
     Workflow.objects.create(id=workflow_id, status=status, failure=failure, input="{}", **given)
@@ -52,7 +48,7 @@ def test_what_ended_longer_ago_goes(database):
 
 
 def test_age_counts_from_the_end_and_not_from_the_start(database):
-    long_ago = datetime.fromtimestamp(database_now("default") - 100 * DAY, UTC)
+    long_ago = datetime.fromtimestamp(database_now() - 100 * DAY, UTC)
     ended("began long ago", 1, created_at=long_ago)
     ended("has no end", 1, created_at=long_ago, completed_at=None)
     assert durable.prune(older_than=7 * DAY) == 0
@@ -251,12 +247,9 @@ def test_each_workflow_has_one_rule_the_most_specific(database, retention):
             ended(f"{status} {days}", days, status)
         ended(f"beat {days}", days, name="heartbeat")
         ended(f"book {days}", days, "ERROR", name="ledger")
-    retention(
-        SUCCESS={"age": 30 * DAY}, CANCELLED=None, others={"age": DAY}, workflows={"heartbeat": {"rows": 0}, "ledger": None}
-    )  # fmt: skip
-    expected = {
-        "SUCCESS 2", "CANCELLED 2", "CANCELLED 50", "book 2", "book 50",
-    }  # fmt: skip
+    named = {"heartbeat": {"rows": 0}, "ledger": None}
+    retention(SUCCESS={"age": 30 * DAY}, CANCELLED=None, others={"age": DAY}, workflows=named)
+    expected = {"SUCCESS 2", "CANCELLED 2", "CANCELLED 50", "book 2", "book 50"}
     assert durable.prune(dry_run=True) == len(there()) - len(expected)
     durable.prune()
     assert there() == expected
@@ -342,7 +335,7 @@ def test_live_workflows_from_before_a_time_are_cancelled(executor):
     old = [app.receives.start("t", 600) for _ in range(3)]
     wait_until(lambda: Workflow.objects.filter(waiting_for="message:t").count() == 3, 10, "they wait")
     app.total.start(1).get_result(timeout=10)
-    cutoff = datetime.fromtimestamp(database_now("default"), UTC)
+    cutoff = datetime.fromtimestamp(database_now(), UTC)
     new = app.receives.start("t", 600)
     assert durable.cancel_older_than(cutoff) == 3
     assert durable.cancel_older_than(cutoff) == 0
@@ -354,7 +347,7 @@ def test_live_workflows_from_before_a_time_are_cancelled(executor):
     assert durable.cancel_older_than(0) == 1
 
 
-@pytest.mark.parametrize("wrong", [datetime(2026, 1, 1), -1, "yesterday", None, True])  # noqa: DTZ001  that is the point
+@pytest.mark.parametrize("wrong", [datetime(2026, 1, 1), -1, "yesterday", None, True])
 def test_a_cutoff_that_is_not_clear_cancels_nothing(database, wrong):
     app.total.start(1)
     with pytest.raises(InvalidOption, match="cutoff"):
@@ -380,54 +373,3 @@ def test_coroutines_clean_up_too(database):
         return await durable.aprune(older_than=DAY), await durable.acancel_older_than(DAY)
 
     assert run_async(main()) == (1, 0)
-
-
-# --- the command
-
-
-def say(*arguments: str) -> str:
-    out = StringIO()
-    call_command("prune", *arguments, stdout=out)
-    return out.getvalue().strip()
-
-
-def test_the_command_deletes_says_how_many_and_leaves_an_entry_in_the_audit(database):
-    for days in (1, 10, 20):
-        ended(f"{days}", days)
-    assert say("--older-than", "7d", "--dry-run") == "2 workflows would be deleted"
-    assert json.loads(say("--rows", "2", "--dry-run", "--format", "json")) == {"would_delete": 1}
-    assert not AuditEntry.objects.exists()
-    assert (
-        say("--older-than", "15d", "--status", "SUCCESS", "--status", "ERROR", "--name", "total")
-        == "1 workflow deleted"
-    )
-    entry = AuditEntry.objects.get()
-    assert (entry.action, entry.source, entry.detail["older_than"]) == ("prune", "cli", 15 * DAY)
-    assert json.loads(say("--rows", "0", "--format", "json", "--batch-size", "1")) == {"deleted": 2}
-
-
-def test_the_command_without_terms_does_what_the_setting_says(database, retention):
-    ended("old", 10)
-    with pytest.raises(CommandError, match="RETENTION"):
-        say()
-    retention(others={"age": DAY})
-    assert say() == "1 workflow deleted"
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    ["--older-than soon", "--older-than -1", "--older-than 1y", "--rows x", "--rows -1", "--status LIVE --rows 1",
-     "--status ERROR", "--rows 1 --batch-size 0", "--rows 1 --format xml"],
-)  # fmt: skip
-def test_the_command_refuses_what_cannot_be_meant(database, arguments):
-    ended("old", 10)
-    with pytest.raises(CommandError):
-        say(*arguments.split())
-    assert there() == {"old"} and not AuditEntry.objects.exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("45m", 2700), ("1.5h", 5400), ("2W", 14 * DAY)]
-)
-def test_durations_of_the_command(text, seconds):
-    assert duration(text) == seconds

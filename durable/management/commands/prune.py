@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import re
 from argparse import ArgumentParser, ArgumentTypeError
@@ -14,8 +13,10 @@ from django.db import DatabaseError
 from ...audit import audited
 from ...errors import DurableError
 from ...executor.pruner import BATCH
+from ...reaching import Place
 from ...retention import plan, prune
 from ...states import FINAL
+from ..face import SOURCE, operator, printable
 
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -44,20 +45,24 @@ class Command(BaseCommand):
         terms = {name: options[name] for name in ("older_than", "rows", "status", "name") if options[name] is not None}
         terms["batch_size"] = options["batch_size"]
         try:
-            plan(**terms)
-            if not options["dry_run"]:
-                # First, in a transaction of its own: what follows has many, and may be interrupted.
-                with audited("prune", "", actor=user(), source="cli", **terms):
-                    pass
-            found = prune(**terms, dry_run=options["dry_run"])
+            with Place().reached():
+                found = self._prune(terms, options["dry_run"])
         except (DurableError, DatabaseError) as error:
-            raise CommandError(str(error).strip()) from error
+            raise CommandError(printable(str(error).strip())) from error
         if options["format"] == "json":
             said = "would_delete" if options["dry_run"] else "deleted"
             self.stdout.write(json.dumps({said: found}))
         else:
             said = "would be deleted" if options["dry_run"] else "deleted"
             self.stdout.write(f"{found:,} workflow{'' if found == 1 else 's'} {said}")
+
+    def _prune(self, terms: dict[str, Any], dry_run: bool) -> int:
+        plan(**terms)  # terms that cannot be meant leave no trace
+        if not dry_run:
+            # First, in a transaction of its own: what follows has many, and may be interrupted.
+            with audited("prune", "", actor=operator(), source=SOURCE, **terms):
+                pass
+        return prune(**terms, dry_run=dry_run)
 
 
 def duration(text: str) -> float:
@@ -66,11 +71,3 @@ def duration(text: str) -> float:
     if not found:
         raise ArgumentTypeError(f"{text!r} is no duration; give 90s, 45m, 12h, 30d or 2w")
     return float(found[1]) * UNITS[found[2]]
-
-
-def user() -> str:
-    """Who runs the command, as the system knows them."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
