@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
+
+from durable.addresses import described
+from durable.addresses import sqlite as sqlite  # for settings that name a file
+from durable.errors import InvalidOption
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"", "0", "false", "no", "off"}
@@ -35,42 +38,13 @@ def private_folder(path: Path) -> Path:
     return path
 
 
-def sqlite(path: Path) -> dict[str, Any]:
-    """A SQLite file on this machine, set so that several processes share it and a crash loses nothing acknowledged."""
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": path,
-        "OPTIONS": {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-        },
-    }
-
-
 def database(url: str) -> dict[str, Any]:
-    """Django's description of the database at `url`.
-
-    `postgresql://user:password@host:5432/name?sslmode=require` or `sqlite:////absolute/path`. What follows the
-    question mark goes to the driver. Raises `ImproperlyConfigured` for any other kind.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return sqlite(Path(unquote(parts.path)[1:]))
-    if parts.scheme not in {"postgres", "postgresql"}:
-        raise ImproperlyConfigured(
-            f"DURABLE_DATABASE_URL begins with {parts.scheme!r}; Durable works on postgresql:// and sqlite://."
-        )
-    options: dict[str, Any] = dict(parse_qsl(parts.query))
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path).lstrip("/"),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or options.pop("host", "")),
-        "PORT": str(parts.port or options.pop("port", "")),
-        "OPTIONS": options,
-    }
+    """Django's description of the database at `url`, which is `postgresql://user:password@host:5432/name` or
+    `sqlite:////absolute/path`. Raises `ImproperlyConfigured` for any other kind."""
+    try:
+        return described(url)
+    except InvalidOption as wrong:
+        raise ImproperlyConfigured(f"DURABLE_DATABASE_URL is not valid: {wrong}") from wrong
 
 
 def secret_key(path: Path) -> str:

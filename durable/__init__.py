@@ -16,7 +16,7 @@ _NAMES = {
     "queue": "Queue",
     "classes": "workflow_class ConfiguredInstance",
     "roles": "required_roles default_required_roles",
-    "debouncing": "Debouncer",
+    "debouncing": "Debouncer debounce_by_name adebounce_by_name",
     "concurrency": "reserve_step await_tasks",
     "streams": """write_stream awrite_stream close_stream aclose_stream read_stream aread_stream
         read_stream_entries aread_stream_entries""",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +16,11 @@ from asgiref.sync import sync_to_async
 from django.apps import apps
 
 from .context import leave, scope
-from .errors import ImproperUse, InvalidOption
+from .errors import ImproperUse
 from .reaching import Place, is_configured
 
 VERBS = {
+    "starting": "debounce_by_name",
     "waiting": "retrieve_workflow wait_first get_event get_all_events",
     "telling": "send send_bulk",
     "looking": "list_workflows list_queued_workflows list_workflow_steps get_workflow",
@@ -67,24 +68,17 @@ class Client:
             describe()
 
     def enqueue(
-        self, name: str, /, *args: Any, queue: str | None = None, kwargs: dict[str, Any] | None = None,
-        class_name: str | None = None, config_name: str | None = None, **options: Any,
-    ) -> Any:  # fmt: skip
+        self, name: str, /, *args: Any, queue: str | None = None, kwargs: dict[str, Any] | None = None, **options: Any
+    ) -> Any:
         """Start the workflow called `name` with `args` and `kwargs`: its handle, once it is stored.
 
         It waits until an executor knows the name. `queue`: default none, so that it starts as soon as there is room.
-        `class_name`, `config_name`: of a workflow that is a method. `options`: see `durable.options.StartOptions`.
+        `options`: see `durable.options.StartOptions`; and `class_name`, `config_name` of a workflow that is a method.
         Raises `InvalidOption`, `SerializationError`, `WorkflowConflict`, `WorkflowIdInUse`, `QueueDeduplicated`.
         """
-        with self._here("enqueue"):
-            definition, handles = import_module("durable.definition"), import_module("durable.handles")
-            definition.check_colour("enqueue", "aenqueue")
-            if not isinstance(name, str) or not name.strip():
-                raise InvalidOption(option="name", value=name, hint="give the workflow's name")
-            chosen = definition.start_options({**options, "queue": queue})
-            new = definition.new_by_name(name, chosen, args, kwargs or {})
-            new = replace(new, class_name=class_name, config_name=config_name)
-            return self._bound(handles.WorkflowHandle(definition.start(new)))
+        start = self._function("start_by_name")
+        import_module("durable.verbs").check_colour("enqueue", "aenqueue")
+        return self._run("enqueue", start, (name, args, kwargs), {**options, "queue": queue})
 
     async def aenqueue(self, name: str, /, *args: Any, **options: Any) -> Any:
         """`enqueue` for coroutines."""
@@ -145,11 +139,16 @@ class Client:
         with self._here(verb):
             return self._bound(await call(*args, **kwargs))
 
+    def _function(self, name: str) -> Any:
+        """What `durable` calls `name`, which can be looked for once Django is ready."""
+        self._place.make_ready()
+        return function(name)
+
     def _call(self, verb: str, args: Any, kwargs: Any) -> Any:
-        return self._run(verb, function(verb), args, kwargs)
+        return self._run(verb, self._function(verb), args, kwargs)
 
     def _acall(self, verb: str, args: Any, kwargs: Any) -> Any:
-        return self._arun(verb, function(verb), args, kwargs)
+        return self._arun(verb, self._function(verb), args, kwargs)
 
     def _stream(self, verb: str, args: Any, kwargs: Any) -> Iterator[Any]:
         values = self._call(verb, args, kwargs)
@@ -158,7 +157,7 @@ class Client:
             yield value
 
     async def _astream(self, verb: str, args: Any, kwargs: Any) -> AsyncIterator[Any]:
-        values = self._run(verb, function(verb), args, kwargs)
+        values = self._call(verb, args, kwargs)
         end = object()
         try:
             while (value := await self._arun(verb, anext, (values, end), {})) is not end:
@@ -177,7 +176,6 @@ class Client:
 
 
 def function(name: str) -> Any:
-    """What `durable` calls `name`; looked for when Django is ready."""
     return getattr(import_module("durable"), name)
 
 
@@ -192,6 +190,7 @@ def method(name: str, way: str) -> Callable[..., Any]:
     return call
 
 
+@cache
 def describe() -> None:
     """Give the methods the words and signatures of the functions that they carry, which needs Django to be ready."""
     for name in (*METHODS, *STREAMS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -109,7 +109,8 @@ def on_database(alias: str, **changes: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _changes.reset(token)
+        with suppress(ValueError):  # a coroutine that is closed from outside its own context has nothing to undo
+            _changes.reset(token)
 
 
 @lru_cache(maxsize=32)

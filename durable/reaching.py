@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import django
@@ -55,15 +56,23 @@ class Place:
     @property
     def alias(self) -> str:
         """Django's name of it; known once Django is ready."""
-        if not self._is_found:
-            with _lock:
-                make_ready()
-                if self.description is not None:
-                    self._alias, self.is_ours = alias_of(self.description)
-                self._alias = self._alias or conf().DATABASE
-                self._is_found = True
+        self.make_ready()
         assert self._alias is not None
         return self._alias
+
+    def make_ready(self) -> None:
+        """Load Django's apps in a script that did not, and find or add the alias. Raises `ImproperUse`."""
+        if self._is_found:
+            return
+        with _lock:
+            if not apps.models_ready:
+                django.setup()
+            if not apps.is_installed("durable"):
+                raise ImproperUse("'durable' is not in INSTALLED_APPS of these Django settings: add it.")
+            if self.description is not None:
+                self._alias, self.is_ours = alias_of(self.description)
+            self._alias = self._alias or conf().DATABASE
+            self._is_found = True
 
     @contextmanager
     def reached(self) -> Iterator[None]:
@@ -100,7 +109,8 @@ class Place:
         path = Path(str(connections.settings[alias]["NAME"]))
         if connections[alias].vendor == "sqlite" and not path.exists():
             raise self._away(f"there is no file {path}")
-        connections[alias].close_if_unusable_or_obsolete()
+        if not connections[alias].in_atomic_block:
+            connections[alias].close_if_unusable_or_obsolete()
 
     def _later(self, hook: Callable[[], Any]) -> None:
         with on_database(self.alias, **self.changes):
@@ -136,18 +146,10 @@ def configure(description: dict[str, Any]) -> None:
     with _lock:
         settings.configure(
             DATABASES={"default": dict(description)}, INSTALLED_APPS=["durable"], LOGGING_CONFIG=None, TIME_ZONE="UTC",
-            USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+            USE_TZ=True, DEFAULT_AUTO_FIELD="django.db.models.BigAutoField", SECRET_KEY=token_urlsafe(),
         )  # fmt: skip
         _added[where(description)] = "default"
         django.setup()
-
-
-def make_ready() -> None:
-    """Load Django's apps in a script that has settings and did not. Raises `ImproperUse` where Durable is no app."""
-    if not apps.models_ready:
-        django.setup()
-    if not apps.is_installed("durable"):
-        raise ImproperUse("'durable' is not in INSTALLED_APPS of these Django settings: add it.")
 
 
 def alias_of(description: dict[str, Any]) -> tuple[str, bool]:

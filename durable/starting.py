@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -31,11 +32,18 @@ def enqueue_by_name(queue: str, name: str, /, *args: Any, **kwargs: Any) -> Work
     return start_by_name(name, args, kwargs, queue=queue)
 
 
-def start_by_name(name: str, args: Iterable[Any] = (), kwargs: Any = None, **options: Any) -> WorkflowHandle[Any]:
-    """Start a workflow that this process need not know, by name. `options`: see `StartOptions`."""
+def start_by_name(
+    name: str, args: Iterable[Any] = (), kwargs: Any = None, *, class_name: str | None = None,
+    config_name: str | None = None, **options: Any,
+) -> WorkflowHandle[Any]:  # fmt: skip
+    """Start a workflow that this process need not know, by name. `options`: see `StartOptions`.
+
+    `class_name`, `config_name`: of a method, on which class or configured instance it runs.
+    """
     if not isinstance(name, str) or not name.strip():
         raise InvalidOption(option="name", value=name, hint="give the workflow's name")
-    return WorkflowHandle(start(new_by_name(name, start_options(options), tuple(args), dict(kwargs or {}))))
+    new = new_by_name(name, start_options(options), tuple(args), dict(kwargs or {}))
+    return WorkflowHandle(start(replace(new, class_name=class_name, config_name=config_name)))
 
 
 def retrieve_workflow(workflow_id: str) -> WorkflowHandle[Any]:

@@ -9,6 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 
+from . import serializers
 from .context import scope
 from .engine import children, events, managing, messages, sleeping
 from .engine.drive import adrive, begun, drive
@@ -71,7 +72,11 @@ def managed(
     name = fn.__name__.removeprefix("_")
 
     def frozen(args: Any, kwargs: Any) -> Callable[[], Any]:
-        return lambda: freeze(fn(*args, **kwargs)) if freeze else fn(*args, **kwargs)
+        return lambda: portable(freeze(fn(*args, **kwargs)) if freeze else fn(*args, **kwargs))
+
+    def thawed(recorded: Any) -> R:
+        value = original(recorded)
+        return thaw(value) if thaw else value
 
     @wraps(fn)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -79,8 +84,7 @@ def managed(
         place = scope.get()
         if place is None or place.place != "workflow":
             return fn(*args, **kwargs)
-        value = drive(managing.manage(place, name, frozen(args, kwargs)), place.perform)
-        return thaw(value) if thaw else value
+        return thawed(drive(managing.manage(place, name, frozen(args, kwargs)), place.perform))
 
     @wraps(fn)
     def acall(*args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
@@ -89,15 +93,31 @@ def managed(
             return sync_to_async(fn)(*args, **kwargs)
         done = adrive(begun(managing.manage(place, name, frozen(args, kwargs))), place.aperform)
 
-        async def thawed() -> R:
-            value = await done
-            return thaw(value) if thaw else value
+        async def awaited() -> R:
+            return thawed(await done)
 
-        return thawed()
+        return awaited()
 
     call.__name__ = call.__qualname__ = name
     acall.__name__ = acall.__qualname__ = f"a{name}"
     return call, acall
+
+
+def portable(value: Any) -> Any:
+    """What a project's own serializer surely can hold: Durable's JSON, as text; the plain value where that is the
+    serializer anyway."""
+    place = scope.get()
+    if value is None or place is None or place.run.claimed.serialization == "json":
+        return value
+    return serializers.get("json").serialize(value)
+
+
+def original(recorded: Any) -> Any:
+    """The value that `portable` made recordable."""
+    place = scope.get()
+    if recorded is None or place is None or place.claimed.serialization == "json":
+        return recorded
+    return serializers.get("json").deserialize(recorded)
 
 
 _sleep, _asleep = verb(sleeping.sleep, "sleep", IN_WORKFLOW)

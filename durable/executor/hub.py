@@ -2,7 +2,7 @@
 
 A notification makes waiting short and never makes it correct: every waiter looks again by itself. Keys are
 `w:<workflow>` (a message, an event or its end), `c:<workflow>` (its owner changed: cancelled,
-resumed), `q:<queue>` and `t:` (a timer was set).
+resumed), `q:<queue>`, `t:` (a timer was set) and `s:*` (a schedule was changed).
 """
 
 from __future__ import annotations

@@ -1,27 +1,17 @@
-"""Everything from outside the application: in a process without Django, in a project, on another database."""
+"""Everything from outside the application, from a project, on another database."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import json
-import os
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import quote
 
 import pytest
-from django.apps import apps
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connection, connections, transaction
 
 import durable
 from durable import Client
-from durable.addresses import described, shown
 from durable.client import METHODS, STREAMS
 from durable.conf import conf, on_database
 from durable.errors import (
@@ -29,181 +19,27 @@ from durable.errors import (
     ImproperUse,
     InvalidOption,
     QueueDeduplicated,
+    ResultTimeout,
     WorkflowNotFound,
     WorkflowWasCancelled,
     WrongColour,
 )
 from durable.executor import living
 from durable.executor.hub import hub, stop_hubs
-from durable.models import Executor, Message, Workflow
+from durable.models import Executor, Message, StreamEntry, Workflow
 from tests.app import workflows as app
 from tests.support import run_async, wait_until
-from tests.support.processes import ROOT, environment
-
-
-def address_of(database: dict) -> str:
-    """The address of a database that Django describes."""
-    if "sqlite" in database["ENGINE"]:
-        return f"sqlite:///{quote(str(database['NAME']))}"
-    place = {"host": database["HOST"], "port": database["PORT"]}
-    login = f"{quote(database['USER'], safe='')}:{quote(database['PASSWORD'], safe='')}"
-    query = "&".join(f"{key}={quote(str(value), safe='')}" for key, value in place.items() if value)
-    return f"postgresql://{login}@/{database['NAME']}?{query}"
-
-
-@pytest.fixture(scope="module")
-def other(database, tmp_path_factory, django_db_blocker) -> Iterator[str]:
-    """The address of a second database, of the same kind, with tables."""
-    with django_db_blocker.unblock():
-        here = settings.DATABASES["default"]
-        if database == "sqlite":
-            there = here | {"NAME": str(tmp_path_factory.mktemp("other") / "other.sqlite3")}
-            Path(there["NAME"]).touch()
-        else:
-            there = here | {"NAME": f"{here['NAME']}_other"}
-            with connection.cursor() as cursor:
-                cursor.execute(f'create database "{there["NAME"]}" template template0')
-        address = address_of(there)
-        client = Client(address)
-        alias = client._place.alias
-        call_command("migrate", database=alias, verbosity=0, interactive=False)
-        try:
-            yield address
-        finally:
-            client.close()
-            connections.settings.pop(alias)
-            if database == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute(f'drop database "{there["NAME"]}" with (force)')
+from tests.support.addresses import address_of
 
 
 @pytest.fixture
-def client(other) -> Iterator[Client]:
+def client(other_client: Client) -> Client:
     """A client of the second database, which is empty."""
-    with Client(other) as client:
-        yield client
-        for model in apps.get_app_config("durable").get_models():
-            model.objects.using(client._place.alias).all().delete()
+    return other_client
 
 
 def rows_of(client: Client):
     return Workflow.objects.using(client._place.alias)
-
-
-# --- a process that knows only the address
-
-BARE = """
-import asyncio, json, sys
-import durable
-from durable.errors import RecordedError, SerializationError
-
-said = {}
-with durable.Client(sys.argv[1], application="tests") as client:
-    handle = client.enqueue("outside_checks", "o-1", queue="outside", workflow_id="w", attributes={"a": 1})
-    said["event"] = client.get_event("w", "ready", 20)
-    said["stream"] = list(client.read_stream("w", "numbers", timeout_seconds=20))
-    client.send("w", {"go": True}, "signal")
-    said["result"] = handle.get_result(timeout=20)
-    said["status"] = [row.status for row in client.list_workflows(attributes={"a": 1})]
-    said["steps"] = [step.name for step in client.list_workflow_steps("w")]
-    said["first"] = client.wait_first([handle]).workflow_id
-    said["queue"] = client.retrieve_queue("outside").name
-    said["version"] = client.latest_version() is not None
-    for name, error in (("outside_gives_a_class", SerializationError), ("outside_raises_its_own", RecordedError)):
-        try:
-            client.enqueue(name).get_result(timeout=20)
-        except error as raised:
-            said[name] = f"{type(raised).__name__}: {raised}"
-
-    async def main():
-        handle = await client.aenqueue("total", kwargs={"n": 4})
-        values = [value async for value in client.aread_stream("w", "numbers", offset=1)]
-        return [await handle.aget_result(timeout=20), values, (await handle.aget_status()).status]
-
-    said["async"] = asyncio.run(main())
-said["modules"] = [name for name in sys.modules if name.startswith("tests")]
-print(json.dumps(said))
-"""
-
-
-class Unregistered:
-    pass
-
-
-class OutsideError(Exception):
-    pass
-
-
-@durable.step()
-def decided(name: str) -> str:
-    return f"{name} is decided"
-
-
-@durable.workflow()
-def outside_checks(name: str) -> list:
-    durable.set_event("ready", name)
-    for number in range(3):
-        durable.write_stream("numbers", number)
-    durable.close_stream("numbers")
-    return [decided(name), durable.recv("signal", 20)]
-
-
-@durable.workflow()
-def outside_gives_a_class() -> Unregistered:
-    return Unregistered()
-
-
-@durable.workflow()
-def outside_raises_its_own() -> None:
-    raise OutsideError("own trouble")
-
-
-outside_queue = durable.Queue("outside", concurrency=2)
-
-
-def run_bare(program: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("DJANGO", "DURABLE"))}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *arguments], capture_output=True, text=True, timeout=90,
-        env={**clean, "PYTHONPATH": str(ROOT), **variables}, check=False,
-    )  # fmt: skip
-
-
-def test_a_process_without_django_needs_the_address_only(executor, registered):
-    registered("tests.unregistered", Unregistered, lambda value: {}, lambda stored: Unregistered())
-    answer = run_bare(BARE, address_of(settings.DATABASES["default"]))
-    assert answer.returncode == 0, answer.stderr
-    said = json.loads(answer.stdout)
-    assert said.pop("outside_gives_a_class").startswith("SerializationError: ")
-    assert said.pop("outside_raises_its_own") == "RecordedError: OutsideError: own trouble"
-    assert "decided" in said.pop("steps")
-    assert said == {
-        "event": "o-1", "stream": [0, 1, 2], "result": ["o-1 is decided", {"go": True}], "status": ["SUCCESS"],
-        "first": "w", "queue": "outside", "version": True, "async": [6, [1, 2], "SUCCESS"], "modules": [],
-    }  # fmt: skip
-    assert Executor.objects.count() == 1
-
-
-def test_a_script_that_names_its_settings_need_not_set_django_up(database):
-    program = """if True:
-        import durable
-        client = durable.Client()
-        print(client.enqueue("total", 3).workflow_id, *[row.name for row in client.list_workflows()])
-        import durable.conf; print(durable.conf.conf().APPLICATION_NAME)
-    """
-    answer = run_bare(
-        program, **{key: text for key, text in environment().items() if "DURABLE" in key or "DJANGO" in key}
-    )
-    assert answer.returncode == 0, answer.stderr
-    assert answer.stdout.split()[1:] == ["total", "tests"]
-
-
-def test_without_settings_and_address_it_says_what_to_give():
-    answer = run_bare("import durable; durable.Client()")
-    assert "give an address" in answer.stderr and "ImproperUse" in answer.stderr
-
-
-# --- a project, and another database
 
 
 def test_in_a_project_it_reaches_the_engines_database_by_any_of_its_names(executor):
@@ -285,8 +121,6 @@ def test_queues_schedules_and_versions_are_those_of_its_database(client):
 def test_the_rest_of_the_program_keeps_its_database(client):
     before = conf()
     values = client.read_stream(client.enqueue("total", 1, workflow_id="w").workflow_id, "numbers", timeout_seconds=5)
-    from durable.models import StreamEntry
-
     for offset, value in enumerate(["1", "2", None]):
         StreamEntry.objects.using(client._place.alias).create(
             workflow_id="w", key="numbers", offset=offset, seq=1, value=value
@@ -406,26 +240,6 @@ def test_it_has_every_verb_with_its_words_in_both_colours(database):
     }, "a verb that clients do not have"  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"database_url": "mysql://u:secret@h/d"}, "postgresql:// or sqlite:///"),
-        ({"database_url": "postgresql://u:secret@h:port/d"}, "host:5432"),
-        ({"database_url": "postgresql://u:secret@h"}, "name the database"),
-        ({"database_url": "sqlite://"}, "name a file"),
-        ({"database_url": "sqlite:///:memory:"}, "name a file"),
-        ({"database_url": "sqlite:///a?mode=ro"}, "timeout=seconds"),
-        ({"database_url": 5}, "give text"),
-        ({"database_url": "sqlite:////a", "alias": "default"}, "not both"),
-        ({"application": " "}, "give its name"),
-    ],
-)
-def test_a_wrong_address_is_refused_without_showing_the_password(given, says):
-    with pytest.raises(InvalidOption, match=says) as refused:
-        Client(**given)
-    assert "secret" not in str(refused.value)
-
-
 def test_wrong_options_are_refused_and_nothing_is_stored(client):
     for options in ({"priority": 1}, {"quue": "q"}, {"queue": " "}, {"queue": "q", "priority": 0}):
         with pytest.raises(InvalidOption):
@@ -455,11 +269,11 @@ def test_a_database_without_tables_or_that_is_not_there_is_said_plainly(database
     assert not missing.exists()
     missing.touch()
     with Client(f"sqlite:///{missing}") as client:
-        with pytest.raises(ImproperUse, match="manage.py migrate"):
+        with pytest.raises(ImproperUse, match=r"manage\.py migrate"):
             client.enqueue("total")
 
         async def ask():
-            with pytest.raises(ImproperUse, match="manage.py migrate"):
+            with pytest.raises(ImproperUse, match=r"manage\.py migrate"):
                 await client.alist_workflows()
 
         run_async(ask())
@@ -487,55 +301,15 @@ def test_a_connection_that_was_lost_in_between_is_made_again(client, database):
 
 
 def test_it_starts_no_executor_and_leaves_no_thread_behind(client):
-    with pytest.raises(durable_timeout()):
+    with pytest.raises(ResultTimeout):
         client.enqueue("total").get_result(timeout=0.05)
     assert living.any_of_this_process() is None
     assert not Executor.objects.using(client._place.alias).exists()
+    assert threads_of_the_engine()
     client.close()
-    names = [thread.name for thread in threading.enumerate()]
-    wait_until(lambda: not [name for name in names if name.startswith("durable-poll")] or not _listening(), 5)
+    wait_until(lambda: not threads_of_the_engine(), 5, "its threads have ended")
     assert client.list_workflows()[0].name == "total", "after a close it connects again"
 
 
-def durable_timeout():
-    from durable.errors import ResultTimeout
-
-    return ResultTimeout
-
-
-def _listening() -> list[str]:
+def threads_of_the_engine() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("durable")]
-
-
-# --- addresses
-
-
-def test_an_address_is_read_in_every_part():
-    found = described("postgresql+psycopg://u%40s:p%2F%3A@%2FTmp%2FRun:5433/d%20b?sslmode=require&connect_timeout=3")
-    assert found == {
-        "ENGINE": "django.db.backends.postgresql", "NAME": "d b", "USER": "u@s", "PASSWORD": "p/:", "HOST": "/Tmp/Run",
-        "PORT": "5433", "OPTIONS": {"sslmode": "require", "connect_timeout": "3"},
-    }  # fmt: skip
-    assert described("postgres://[::1]:5/x")["HOST"] == "::1"
-    assert described("postgresql:///x?host=/tmp/run&user=u&password=p&port=9") == {
-        "ENGINE": "django.db.backends.postgresql", "NAME": "x", "USER": "u", "PASSWORD": "p", "HOST": "/tmp/run",
-        "PORT": "9", "OPTIONS": {},
-    }  # fmt: skip
-    several = described("postgresql://u@a:1,b:2/x")
-    assert (several["HOST"], several["PORT"]) == ("a,b", "1,2")
-    file = described("sqlite:////data/a%20b.sqlite3?timeout=5")
-    assert (str(file["NAME"]), file["OPTIONS"]["timeout"]) == ("/data/a b.sqlite3", 5.0)
-    assert str(described("sqlite:///a/b.sqlite3")["NAME"]) == "a/b.sqlite3"
-
-
-@pytest.mark.parametrize(
-    ("address", "is_shown"),
-    [
-        ("postgresql://u:secret@h/d", "postgresql://u:***@h/d"),
-        ("postgresql://u:se?cr@et@h/d", "postgresql://u:***@h/d"),
-        ("postgresql://h/d?user=u&password=secret&a=b", "postgresql://h/d?user=u&password=***&a=b"),
-        ("sqlite:////a/b", "sqlite:////a/b"),
-    ],
-)
-def test_an_address_is_shown_without_its_password(address, is_shown):
-    assert shown(address) == is_shown
