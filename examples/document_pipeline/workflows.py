@@ -23,7 +23,7 @@ Entry = dict[str, Any]
 def index_documents(folder: str | None = None, limit: int = 1000) -> dict[str, Any]:
     """Count, hash and summarise up to `limit` text files below `folder`; by default those of the installed packages.
 
-    Publishes the event "progress" on the way and returns the report.
+    Publishes the event "progress" and the stream "news" on the way and returns the report.
     """
     paths = find_documents(folder, limit)
     handles = [documents.enqueue(index_document, path) for path in paths]
@@ -36,6 +36,7 @@ def index_documents(folder: str | None = None, limit: int = 1000) -> dict[str, A
             unreadable += 1  # the child's own row keeps the reason
         if number % max(1, len(handles) // NEWS) == 0 or number == len(handles):
             durable.set_event("progress", {"files": len(handles), "done": number, "unreadable": unreadable})
+            durable.write_stream("news", f"{number:,} of {len(handles):,} files, {unreadable} of them unreadable")
     return {"unreadable": unreadable} | compile_report(entries)
 
 
