@@ -25,12 +25,21 @@ RETRY_AFTER_SECONDS = 2
 
 STATUS_OF = {
     errors.WorkflowNotFound: 404,
+    errors.QueueNotFound: 404,
+    errors.ScheduleNotFound: 404,
+    errors.VersionNotFound: 404,
+    errors.NotAuthorized: 403,
     errors.WorkflowConflict: 409,
+    errors.WorkflowIdInUse: 409,
     errors.NotResumable: 409,
+    errors.NotRewindable: 409,
+    errors.NotDelayable: 409,
+    errors.ScheduleExists: 409,
     errors.QueueDeduplicated: 409,
     errors.PayloadTooLarge: 413,
     errors.UnknownDefinition: 422,
     errors.InvalidOption: 422,
+    errors.InvalidDocument: 422,
     errors.SerializationError: 422,
     errors.DatabaseAway: 503,
 }
@@ -99,6 +108,11 @@ class TooLarge(exceptions.APIException):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_code = "payload_too_large"
     default_detail = "The body is larger than this server accepts."
+
+
+class Conflict(exceptions.APIException):
+    status_code = HTTPStatus.CONFLICT
+    default_code = "conflict"
 
 
 def _headers(error: Exception, status: int) -> dict[str, str]:

@@ -6,17 +6,27 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
 
+from durable.conf import conf
+from durable.models import AuditEntry
+
 from .errors import InvalidParameter
 
 HEADER = "Idempotency-Key"
 MAX_LENGTH = 1024
 
-KEY = OpenApiParameter(
-    HEADER,
-    {"type": "string", "maxLength": MAX_LENGTH, "pattern": "^[!-~]([ -~]*[!-~])?$"},
-    OpenApiParameter.HEADER,
-    description="Becomes the workflow's id when the body gives none: sent again, it attaches instead of starting anew. "
-    "Visible ASCII, bare or in double quotes.",
+
+def key_parameter(description: str) -> OpenApiParameter:
+    """The header in the schema; `description` says what the key becomes."""
+    return OpenApiParameter(
+        HEADER,
+        {"type": "string", "maxLength": MAX_LENGTH, "pattern": "^[!-~]([ -~]*[!-~])?$"},
+        OpenApiParameter.HEADER,
+        description=f"{description} Visible ASCII, bare or in double quotes.",
+    )
+
+
+KEY = key_parameter(
+    "Becomes the workflow's id when the body gives none: sent again, it attaches instead of starting anew."
 )
 
 
@@ -31,3 +41,16 @@ def read_key(request: Any) -> str | None:
     if not (key and key.isascii() and key.isprintable() and len(key) <= MAX_LENGTH):
         raise InvalidParameter(HEADER, f"Give 1 to {MAX_LENGTH} visible ASCII characters.")
     return key
+
+
+def noted(key: str | None) -> dict[str, str]:
+    """What the audit row of a request keeps of its key."""
+    return {} if key is None else {"idempotency_key": key}
+
+
+def done_before(kind: str, target: str, action: str, key: str | None) -> AuditEntry | None:
+    """The audit row of the request that did this with this key: it is there when what it tells of is, and only then."""
+    if key is None:
+        return None
+    entries = AuditEntry.objects.using(conf().DATABASE)
+    return entries.filter(kind=kind, target=target, action=action, detail__idempotency_key=key).first()

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connections
-from django.db.models import DateTimeField, F, FloatField, IntegerField, Q, QuerySet, Value
+from django.db.models import BigIntegerField, DateTimeField, F, FloatField, IntegerField, Q, QuerySet, Value
 from django.db.models.functions import Cast
 
 from .errors import InvalidParameter
@@ -19,6 +19,7 @@ from .errors import InvalidParameter
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 MAX_INTEGER = 2**31 - 1
+MAX_BIG_INTEGER = 2**63 - 1
 PAGE_PARAMETERS = ("cursor", "limit")
 
 
@@ -90,7 +91,8 @@ class Keyset:
                 raise ValueError
             return moment
         if isinstance(column, IntegerField):
-            if type(value) is not int or abs(value) > MAX_INTEGER:
+            most = MAX_BIG_INTEGER if isinstance(column, BigIntegerField) else MAX_INTEGER
+            if type(value) is not int or abs(value) > most:
                 raise ValueError
             return value
         if not isinstance(value, str) or "\0" in value:
@@ -107,8 +109,11 @@ def is_float(rows: QuerySet[Any], field: str) -> bool:
 
 def read_limit(text: str | None) -> int:
     """How many rows a page may have: 1 to `MAX_LIMIT`, `DEFAULT_LIMIT` when nothing is asked for."""
-    if text is None:
-        return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MAX_LIMIT):
-        raise InvalidParameter("limit", f"Give a whole number from 1 to {MAX_LIMIT}.")
+    return DEFAULT_LIMIT if text is None else read_whole("limit", text, 1, MAX_LIMIT)
+
+
+def read_whole(parameter: str, text: str, least: int, most: int) -> int:
+    """The whole number in a query parameter. Raises `InvalidParameter` when it is none from `least` to `most`."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 11 and least <= int(text) <= most):
+        raise InvalidParameter(parameter, f"Give a whole number from {least} to {most}.")
     return int(text)

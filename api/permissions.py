@@ -7,19 +7,65 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 
 
-class MayView(BasePermission):
-    """People with durable.view_workflow; never a stranger, whatever an authentication backend grants to all."""
+class May(BasePermission):
+    """People with any of these permissions; never a stranger, whatever an authentication backend grants to all."""
 
-    permission = "durable.view_workflow"
+    permissions: tuple[str, ...] = ()
 
     def has_permission(self, request: Any, view: Any) -> bool:
-        return has_permission(request.user, self.permission)
+        return any(has_permission(request.user, permission) for permission in self.permissions)
 
 
-class MayOperate(MayView):
+class MayView(May):
+    """People with durable.view_workflow, which opens every GET, as it opens every page of the console."""
+
+    permissions = ("durable.view_workflow",)
+
+
+class MayViewQueues(May):
+    permissions = ("durable.view_workflow", "durable.view_queue")
+
+
+class MayViewSchedules(May):
+    permissions = ("durable.view_workflow", "durable.view_schedule")
+
+
+class MayViewVersions(May):
+    permissions = ("durable.view_workflow", "durable.view_version")
+
+
+class MayViewExecutors(May):
+    permissions = ("durable.view_workflow", "durable.view_executor")
+
+
+class MayViewSomething(May):
+    """People who may look at anything here: for what says nothing of a row, such as the schema."""
+
+    permissions = tuple(f"durable.view_{noun}" for noun in ("workflow", "queue", "schedule", "version", "executor"))
+
+
+class MayViewPayload(May):
+    """Beside another permission: people with durable.view_payload."""
+
+    permissions = ("durable.view_payload",)
+
+
+class MayOperate(May):
     """People with durable.operate_workflow."""
 
-    permission = "durable.operate_workflow"
+    permissions = ("durable.operate_workflow",)
+
+
+class MayOperateQueues(May):
+    permissions = ("durable.operate_queue",)
+
+
+class MayOperateSchedules(May):
+    permissions = ("durable.operate_schedule",)
+
+
+class MayOperateVersions(May):
+    permissions = ("durable.operate_version",)
 
 
 class Anybody(BasePermission):

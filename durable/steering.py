@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from .backends.backend import backend
+from .chance import chance
 from .errors import InvalidOption, NotDelayable, NotResumable, WorkflowNotFound
 from .executor.outside import tell
 from .handles import WorkflowHandle
@@ -91,6 +92,8 @@ def _set_workflow_delay(workflow_id: str, *, seconds: float | None = None, until
     if until is not None and timezone.is_naive(until):
         until = until.replace(tzinfo=UTC)
     moment = None if until is None else until.timestamp()
+    if moment is not None and not 0 <= moment < chance.now() + 10**10:
+        raise InvalidOption(option="until", value=until, hint="give a time within the next three centuries")
     engine = backend()
     with transaction.atomic(using=engine.alias):
         rows = engine.run(engine.borrowed(), engine.sql.delay, id=workflow_id, seconds=seconds, until=moment)
@@ -114,11 +117,15 @@ def _update_workflow_attributes(workflow_id: str, attributes: Mapping[str, Any],
 
 def ids_of(workflow_ids: Iterable[str]) -> list[str]:
     """Each id once, in order. Raises `InvalidOption` for what is no id."""
-    ids = [workflow_ids] if isinstance(workflow_ids, str) else list(dict.fromkeys(workflow_ids))
+    ids = (
+        list(workflow_ids)
+        if isinstance(workflow_ids, Iterable) and not isinstance(workflow_ids, str)
+        else [workflow_ids]
+    )
     for each in ids:
         if not isinstance(each, str):
             raise InvalidOption(option="workflow_ids", value=each, hint="give the ids of workflows, as texts")
-    return ids
+    return list(dict.fromkeys(ids))
 
 
 def _exists(workflow_id: str) -> str:

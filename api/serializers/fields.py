@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from ..links import link
 from ..payloads import plain
+
+MAX_TEXT = 1024
+EARLIEST_YEAR, LATEST_YEAR = 1970, 9000
 
 ANYTHING: dict[str, Any] = {}
 """The schema of any JSON value."""
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class Address(serializers.Field):
+    """Where something of the row is found: the path of a route that takes its primary key."""
+
+    def __init__(self, route: str, **options: Any):
+        self.route = route
+        super().__init__(source="pk", read_only=True, **{"help_text": f"Address of its {route}.", **options})
+
+    def to_representation(self, value: Any) -> str:
+        return link(self.context["request"], self.route, id=value)
 
 
 class Moment(serializers.DateTimeField):
@@ -20,6 +36,17 @@ class Moment(serializers.DateTimeField):
 
     def __init__(self, **options: Any):
         super().__init__(format="iso-8601", default_timezone=UTC, **options)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Text alone; a naive time is UTC. What a database or a clock elsewhere could not hold is refused."""
+        if not isinstance(value, str):
+            self.fail("invalid", format=self.input_help)
+        moment = super().to_internal_value(value)
+        if not EARLIEST_YEAR <= moment.year < LATEST_YEAR:
+            self.fail("invalid", format=self.input_help)
+        return moment
+
+    input_help = f"an ISO 8601 time of the years {EARLIEST_YEAR} to {LATEST_YEAR - 1}"
 
 
 @extend_schema_field(ANYTHING)
@@ -73,6 +100,25 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class Said(serializers.Serializer):
+    """A body. A field that is not known is an error: a slip must not silently do something else."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            known = ", ".join(self.fields) or "none"
+            raise serializers.ValidationError({name: [f"Unknown. Known are {known}."] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class Flag(serializers.BooleanField):
+    """True or false, and nothing that only looks like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return data
 
 
 class Whole(serializers.IntegerField):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +11,9 @@ from django.db import connections, transaction
 from django.http import QueryDict
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from ..authentication import authenticate, authenticators, throttles
@@ -28,13 +31,15 @@ HEADERS = {
 }
 
 COMMON = (401, 403, 503)
+CHANGES = ("POST", "PUT", "PATCH", "DELETE")
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 ID = OpenApiParameter(
     "id",
     str,
     OpenApiParameter.PATH,
-    description="The id, percent-encoded, but `/` written `~2F` and `~` written `~7E` (the ids `.` and `..` written "
-    "`~2E` and `~2E~2E`), because servers decode `%2F` too early. The `url` of every answer is written so.",
+    description="The id or name, percent-encoded, but `/` written `~2F` and `~` written `~7E` (the ids `.` and `..` "
+    "written `~2E` and `~2E~2E`), because servers decode `%2F` too early. The `url` of every answer is written so.",
 )
 PAGING = [
     OpenApiParameter(
@@ -54,11 +59,14 @@ class Description(AutoSchema):
     def get_description(self) -> str:
         return ""
 
+    def get_tags(self) -> list[str]:
+        return ["workflows" if tag in ("bulk", "import") else tag for tag in super().get_tags()]
+
 
 class Endpoint(APIView):
-    """A route of the API. Each subclass names its `permission_classes`, and `action_permissions` for a POST."""
+    """A route of the API. Each subclass names its `permission_classes`, and `action_permissions` for what changes."""
 
-    http_method_names = ["get", "head", "post"]
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     action_permissions: tuple[type, ...] = ()
     renderer_classes = (JsonRenderer,)
     parser_classes = (JsonParser,)
@@ -82,7 +90,7 @@ class Endpoint(APIView):
         authenticate(request)
 
     def get_permissions(self) -> list[Any]:
-        acts = self.request.method == "POST" and self.action_permissions
+        acts = self.request.method in CHANGES and hasattr(self, self.request.method.lower()) and self.action_permissions
         return [permission() for permission in acts or self.permission_classes]
 
     def get_throttles(self) -> list[Any]:
@@ -99,16 +107,20 @@ class Endpoint(APIView):
 
     def get_context(self) -> dict[str, Any]:
         """What serializers know: the request, and whether its user may see payloads."""
-        return {"request": self.request, "payload": may_see_payload(self.request)}
+        return {"request": self.request, "payload": self.may_see_payload}
 
-    def page_response(self, page: Page, serializer: Any, name: str, **parts: str) -> Response:
-        """One page of a list, and the address of the next."""
+    @cached_property
+    def may_see_payload(self) -> bool:
+        return may_see_payload(self.request)
+
+    def page_response(self, page: Page, serializer: Any, name: str, more: Any = None, **parts: str) -> Response:
+        """One page of a list, and the address of the next. `more` is for the serializer's context."""
         following = None
         if page.cursor:
             query: QueryDict = self.request.query_params.copy()
             query["cursor"] = page.cursor
             following = f"{link(self.request, name, **parts)}?{query.urlencode()}"
-        results = serializer(page.rows, many=True, context=self.get_context()).data
+        results = serializer(page.rows, many=True, context=self.get_context() | (more or {})).data
         return Response({"results": results, "cursor": page.cursor, "next": following})
 
 
@@ -129,10 +141,31 @@ def documented(
     return describe
 
 
-def only(request: Any, *known: str) -> None:
+def said(request: Any, serializer: type[BaseSerializer]) -> dict[str, Any]:
+    """What the body says, once it is valid. No body, or an empty form, says nothing."""
+    try:
+        body = request.data
+    except UnsupportedMediaType:
+        if request.content_type.split(";")[0] not in FORMS or request._request.POST or request._request.FILES:
+            raise
+        body = {}
+    read = serializer(data=body)
+    read.is_valid(raise_exception=True)
+    return dict(read.validated_data)
+
+
+def only(request: Any, *known: str, paging: tuple[str, ...] = PAGE_PARAMETERS) -> None:
     """Refuse parameters that would silently do nothing: a slip in a filter must not list everything."""
     for name in request.query_params:
-        if name not in (*known, *PAGE_PARAMETERS):
-            raise InvalidParameter(name, f"It is unknown here. Known are {', '.join((*known, *PAGE_PARAMETERS))}.")
+        if name not in (*known, *paging):
+            raise InvalidParameter(name, f"It is unknown here. Known are {', '.join((*known, *paging)) or 'none'}.")
         if not all(value.strip() for value in request.query_params.getlist(name)):
             raise InvalidParameter(name, "It is blank. Give it a value or leave it out.")
+
+
+def flag(request: Any, name: str) -> bool:
+    """Whether a query parameter says yes: 1 or true; 0, false or nothing says no."""
+    text = request.query_params.get(name, "0").lower()
+    if text not in ("0", "1", "false", "true"):
+        raise InvalidParameter(name, "Give 1 or 0.")
+    return text in ("1", "true")

@@ -11,7 +11,7 @@ from durable.conf import conf
 from durable.models import Executor
 
 from ..pagination import Keyset
-from ..permissions import MayView
+from ..permissions import MayViewExecutors
 from ..serializers.executors import ExecutorSerializer
 from ..serializers.pages import page_of
 from .endpoint import PAGING, Endpoint, documented, only
@@ -20,7 +20,7 @@ NEWEST_FIRST = Keyset("started_at", "id", newest_first=True)
 
 
 class Executors(Endpoint):
-    permission_classes = (MayView,)
+    permission_classes = (MayViewExecutors,)
 
     @documented(
         operation_id="list_executors",

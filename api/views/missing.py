@@ -6,12 +6,12 @@ from typing import Any
 
 from django.http import Http404
 
-from ..permissions import MayView
+from ..permissions import MayViewSomething
 from .endpoint import Endpoint
 
 
 class Missing(Endpoint):
-    permission_classes = (MayView,)
+    permission_classes = (MayViewSomething,)
     schema = None
     http_method_names = ["get", "head", "post", "put", "patch", "delete", "options"]
 

@@ -21,7 +21,7 @@ from durable.web import POLICY
 
 from ..authentication import authenticators
 from ..links import link
-from ..permissions import MayView
+from ..permissions import MayViewSomething
 from .endpoint import Endpoint, documented
 
 OPENAPI: dict[str, Any] = {
@@ -29,7 +29,7 @@ OPENAPI: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Durable",
     "VERSION": "1",
-    "DESCRIPTION": "Durable workflows: what they do and did, and the verbs to start, cancel and resume them.",
+    "DESCRIPTION": "Durable workflows: what they do and did, and the verbs to start and to steer them.",
     "SCHEMA_PATH_PREFIX": "",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "DISABLE_DOCSTRING_DESCRIPTIONS": False,
@@ -40,7 +40,7 @@ _generating = threading.Lock()
 
 
 class Schema(Endpoint):
-    permission_classes = (MayView,)
+    permission_classes = (MayViewSomething,)
 
     @documented(operation_id="get_schema", summary="This description", responses={200: OpenApiTypes.OBJECT})
     def get(self, request: Any) -> HttpResponse:
@@ -50,7 +50,7 @@ class Schema(Endpoint):
 
 
 class Docs(Endpoint):
-    permission_classes = (MayView,)
+    permission_classes = (MayViewSomething,)
     schema = None
 
     def get(self, request: Any) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Workflows: find them, look at one, start, cancel and resume."""
+"""Workflows: find them, start one, look at one, change or delete it."""
 
 from __future__ import annotations
 
@@ -11,60 +11,35 @@ from rest_framework.response import Response
 import durable
 from durable.audit import audited
 from durable.chance import chance
-from durable.conf import conf
-from durable.errors import InvalidOption, WorkflowNotFound
-from durable.filters import ALIASES, MANY, ONE, TIMES, WorkflowFilter
-from durable.models import Workflow
-from durable.models.workflow import WorkflowQuerySet
+from durable.errors import WorkflowNotFound
 from durable.registry import registry
-from durable.states import PHASES, Status
 
 from ..authentication import actor_of
-from ..errors import InvalidParameter
+from ..filtering import FILTERS, PARAMETERS, filter_of_query
 from ..idempotency import KEY, read_key
-from ..links import link
 from ..pagination import Keyset
 from ..permissions import MayOperate, MayView
 from ..serializers.pages import page_of
 from ..serializers.workflows import (
+    ChangeSerializer,
     ReceiptSerializer,
     StartSerializer,
     WorkflowDetailSerializer,
     WorkflowSerializer,
 )
-from .endpoint import ID, PAGING, Endpoint, documented, only
+from .endpoint import ID, PAGING, Endpoint, documented, flag, only, said
+from .rows import found, receipt, workflows
 
 NEWEST_FIRST = Keyset("created_at", "id", newest_first=True)
 PAYLOAD = ("input", "output", "error")
 
-NOT_BLANK = {"type": "string", "pattern": r"\S"}
-TIME = {
-    "anyOf": [
-        {"type": "string", "format": "date-time"},
-        {"type": "string", "format": "date"},
-        {"type": "string", "pattern": "^[0-9]{1,4}[smhdw]$"},
-    ]
-}
-
-FILTERS = [
-    OpenApiParameter("status", str, many=True, enum=[str(status) for status in Status], description="Any of these."),
-    OpenApiParameter("phase", str, many=True, enum=list(PHASES), description="Any of these; widens `status`."),
-    OpenApiParameter("name", NOT_BLANK, description="Name of the definition; may end in `*`."),
-    OpenApiParameter("queue", {"type": "array", "items": NOT_BLANK}, description="Any of these."),
-    OpenApiParameter(
-        "ids", {"type": "array", "items": NOT_BLANK}, description="Any of these, at most 1,000. Also `id`."
-    ),
-    OpenApiParameter("id_prefix", NOT_BLANK, description="Beginning of the id."),
-    OpenApiParameter("created_after", TIME, description="At or after: `24h` ago, `2026-11-20` or ISO 8601."),
-    OpenApiParameter("created_before", TIME, description="Before, written in the same ways."),
-    OpenApiParameter("executor", NOT_BLANK, description="Id of the executor that holds it, or held it last."),
-    OpenApiParameter("parent", NOT_BLANK, description="Id of the workflow that started it."),
-    OpenApiParameter("version", NOT_BLANK, description="Application version."),
-    OpenApiParameter("q", NOT_BLANK, description="The search box's language: `status:failed queue:orders since:24h`."),
-]
-
 EXAMPLE = OpenApiExample(
     "On a queue", {"name": "checkout", "args": ["order-7"], "queue": "orders", "priority": 5}, request_only=True
+)
+CHILDREN = OpenApiParameter(
+    "children",
+    {"type": "integer", "enum": [0, 1], "default": 0},
+    description="1: also all that it started, at any depth.",
 )
 
 
@@ -80,11 +55,8 @@ class Workflows(Endpoint):
         problems=(400,),
     )
     def get(self, request: Any) -> Response:
-        only(request, *MANY, *TIMES, *ONE, *ALIASES, "q")
-        try:
-            chosen = WorkflowFilter.from_query(request.query_params)
-        except InvalidOption as wrong:
-            raise InvalidParameter(getattr(wrong, "option", "q"), str(wrong)) from None
+        only(request, *PARAMETERS)
+        chosen = filter_of_query(request.query_params)
         page = NEWEST_FIRST.page(request, chosen.apply(workflows().listed()))
         return self.page_response(page, WorkflowSerializer, "workflows")
 
@@ -101,23 +73,25 @@ class Workflows(Endpoint):
         problems=(400, 409, 413, 415, 422),
     )
     def post(self, request: Any) -> Response:
-        said = StartSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
-        options = dict(said.validated_data)
+        options = said(request, StartSerializer)
         name, args, kwargs = options.pop("name"), options.pop("args"), options.pop("kwargs")
-        pk = options.setdefault("workflow_id", read_key(request) or chance.new_id())
+        wanted = options.setdefault("workflow_id", read_key(request) or chance.new_id())
         definition = definition_of(name)
-        with audited("start", pk, actor=actor_of(request), source="api", name=name) as detail:
-            detail["started"] = started = not workflows().filter(pk=pk).exists()
+        with audited("start", wanted, actor=actor_of(request), source="api", name=name) as detail:
+            is_new = not workflows().filter(pk=wanted).exists()
             try:
-                definition.using(**options).start(*args, **kwargs)
+                pk = definition.using(**options).start(*args, **kwargs).workflow_id
             except TypeError as wrong:
                 raise ValidationError({"args": [f"They do not fit {name}: {wrong}."]}) from wrong
+            detail["started"] = started = is_new and pk == wanted
+            if pk != wanted:
+                detail["attached_to"] = pk
         return receipt(request, pk, changed=started, status=201 if started else 200)
 
 
 class WorkflowView(Endpoint):
     permission_classes = (MayView,)
+    action_permissions = (MayOperate,)
 
     @documented(
         operation_id="get_workflow",
@@ -127,57 +101,45 @@ class WorkflowView(Endpoint):
         problems=(404,),
     )
     def get(self, request: Any, id: str) -> Response:
-        context = self.get_context()
-        rows = workflows() if context["payload"] else workflows().defer(*PAYLOAD)
-        return Response(WorkflowDetailSerializer(found(rows, id), context=context).data)
-
-
-class Cancel(Endpoint):
-    permission_classes = (MayOperate,)
+        rows = workflows() if self.may_see_payload else workflows().defer(*PAYLOAD)
+        return Response(WorkflowDetailSerializer(found(rows, id), context=self.get_context()).data)
 
     @documented(
-        operation_id="cancel_workflow",
-        summary="Cancel a workflow; it stops at its next step",
+        operation_id="change_workflow",
+        summary="Change the attributes of a workflow, or the delay of one that waits for its start",
         parameters=[ID],
-        request=None,
+        request=ChangeSerializer,
         responses={200: ReceiptSerializer},
-        problems=(404,),
+        problems=(400, 404, 409, 415, 422),
     )
-    def post(self, request: Any, id: str) -> Response:
-        with audited("cancel", id, actor=actor_of(request), source="api") as detail:
-            detail["changed"] = changed = durable.cancel_workflow(id)
-        return receipt(request, id, changed=changed)
-
-
-class Resume(Endpoint):
-    permission_classes = (MayOperate,)
+    def patch(self, request: Any, id: str) -> Response:
+        change = said(request, ChangeSerializer)
+        with audited("change", id, actor=actor_of(request), source="api") as detail:
+            if "attributes" in change:
+                durable.update_workflow_attributes(id, change["attributes"], merge=change["merge"])
+                detail |= {"attributes": change["attributes"], "merge": change["merge"]}
+            if "delay" in change:
+                durable.set_workflow_delay(id, seconds=change["delay"])
+                detail["delay"] = change["delay"]
+            if "delay_until" in change:
+                durable.set_workflow_delay(id, until=change["delay_until"])
+                detail["delay_until"] = change["delay_until"].isoformat()
+        return receipt(request, id, changed=True)
 
     @documented(
-        operation_id="resume_workflow",
-        summary="Resume a cancelled or dead workflow from its last recorded step",
-        parameters=[ID],
-        request=None,
-        responses={200: ReceiptSerializer},
-        problems=(404, 409),
+        operation_id="delete_workflow",
+        summary="Delete a workflow with all that hangs on it; a running one stops and writes nothing more",
+        parameters=[ID, CHILDREN],
+        responses={204: OpenApiResponse(None, "Deleted.")},
+        problems=(400, 404),
     )
-    def post(self, request: Any, id: str) -> Response:
-        with audited("resume", id, actor=actor_of(request), source="api") as detail:
-            before = found(workflows().only("epoch"), id).epoch
-            durable.resume_workflow(id)
-            detail["changed"] = changed = found(workflows().only("epoch"), id).epoch != before
-        return receipt(request, id, changed=changed)
-
-
-def workflows() -> WorkflowQuerySet:
-    return Workflow.objects.using(conf().DATABASE)
-
-
-def found(rows: WorkflowQuerySet, pk: str) -> Workflow:
-    """The workflow `pk` of `rows`. Raises `WorkflowNotFound`."""
-    workflow = rows.filter(pk=pk).first()
-    if workflow is None:
-        raise WorkflowNotFound(workflow_id=pk)
-    return workflow
+    def delete(self, request: Any, id: str) -> Response:
+        only(request, "children", paging=())
+        children = flag(request, "children")
+        with audited("delete", id, actor=actor_of(request), source="api", children=children):
+            if not durable.delete_workflow(id, delete_children=children):
+                raise WorkflowNotFound(workflow_id=id)
+        return Response(status=204)
 
 
 def definition_of(name: str) -> Any:
@@ -186,10 +148,3 @@ def definition_of(name: str) -> Any:
     What the engine registers for itself, such as single steps, has a name that begins with "<" and is not offered.
     """
     return registry.get("" if name.startswith("<") else name)
-
-
-def receipt(request: Any, pk: str, *, changed: bool, status: int = 200) -> Response:
-    """What an action left behind, and where to look."""
-    url = link(request, "workflow", id=pk)
-    now = found(workflows().only("status"), pk).status
-    return Response({"id": pk, "url": url, "status": now, "changed": changed}, status=status, headers={"Location": url})

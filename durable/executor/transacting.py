@@ -17,6 +17,7 @@ from ..engine import commands as c
 from ..errors import InsideAtomic
 from ..models import Checkpoint
 from .outside import InTransaction
+from .pool import close_connections
 
 TRIES = 30
 LONGEST_PAUSE_SECONDS = 2.0
@@ -38,9 +39,17 @@ class Judged:
 def transact(run: Any, command: c.Transact) -> Any:
     """Run the code and decide its slot in one transaction on `using` (default: the engine's database)."""
     alias = command.using or backend().alias
-    connection = connections[alias]
-    if connection.in_atomic_block:
+    if connections[alias].in_atomic_block:
         raise InsideAtomic(verb=command.frame.name, alias=alias)
+    try:
+        return _until_it_holds(run, command, alias)
+    finally:
+        if run.definition.is_async:  # in a thread that its coroutine borrowed, where nobody else closes connections
+            close_connections()
+
+
+def _until_it_holds(run: Any, command: c.Transact, alias: str) -> Any:
+    connection = connections[alias]
     for attempt in range(1, TRIES + 1):
         try:
             connection.close_if_unusable_or_obsolete()

@@ -9,9 +9,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from durable.models import Executor, Step, Workflow
+from durable.models import Executor, Step, StreamEntry, Workflow
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+OPERATE = ("operate_workflow", "operate_queue", "operate_schedule", "operate_version")
 RIGHTS = ("view_workflow", "view_payload", "operate_workflow")
 
 
@@ -63,6 +64,15 @@ def make_step(workflow: str, seq: int, **columns: Any) -> Step:
             **columns,
         }
     )
+
+
+def make_entries(workflow: str, key: str, *values: str | None, start: int = 0) -> None:
+    """Entries of a stream as stored: JSON text, and None for the one that closes it."""
+    for offset, value in enumerate(values, start):
+        StreamEntry.objects.create(
+            workflow_id=workflow, key=key, offset=offset, seq=offset + 1, value=value,
+            created_at=NOON + timedelta(seconds=offset),
+        )  # fmt: skip
 
 
 def make_executor(pk: str, **columns: Any) -> Executor:

@@ -8,9 +8,11 @@ from django.contrib.auth.backends import BaseBackend
 from django.test import Client, override_settings
 from django.urls import get_resolver
 
-from durable.models import Workflow
+from api.views.missing import Missing
+from durable.models import AuditEntry, Workflow
 
-from .conftest import RIGHTS, make_workflow
+from .conftest import OPERATE, RIGHTS, make_workflow
+from .test_workflows import PARTS
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "SUMMON")
 OPEN = "/api/v1/healthz"
@@ -21,22 +23,28 @@ def routes() -> Iterator[tuple[str, Any]]:
     for outer in get_resolver().url_patterns:
         if getattr(outer, "app_name", None) == "durable_api":
             for route in outer.url_patterns:
-                path = str(route.pattern).replace("<durable_api_id:id>", "some-id")
+                path = str(route.pattern).replace("<durable_api_id:id>", "some-id").replace("<durable_api_id:key>", "k")
                 yield "/api/v1/" + ("nowhere" if route.name == "missing" else path), route.callback.cls
 
 
+def acts(view: Any, method: str) -> bool:
+    """Whether a class answers a method, beside those that answer all in the same way."""
+    return hasattr(view, method.lower()) and view is not Missing
+
+
 def test_the_walk_over_the_routes_sees_them_all():
-    assert len(list(routes())) == 13
+    assert len(list(routes())) == 39
     assert OPEN in dict(routes())
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_route_is_closed_to_strangers(database: str, method: str):
     make_workflow("some-id")
+    stranger = Client()
     for path, _ in routes():
         if path == OPEN and method in ("GET", "HEAD"):
             continue
-        answer = Client().generic(method, path)
+        answer = stranger.generic(method, path)
         expected = 405 if path == OPEN else 401
         assert answer.status_code == expected, (method, path)
         assert answer.headers["Content-Type"] == "application/problem+json"
@@ -49,6 +57,44 @@ def test_every_route_is_closed_to_users_without_a_permission(client_with: Callab
     for path, _ in routes():
         if path != OPEN:
             assert client.generic(method, path).status_code == 403, (method, path)
+
+
+CHANGES = [
+    (method, path) for path, view in routes() for method in ("POST", "PUT", "PATCH", "DELETE") if acts(view, method)
+]
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_every_change_is_closed_to_who_may_only_look(client_with: Callable[..., Client], method: str, path: str):
+    make_workflow("some-id")
+    looks = [f"view_{noun}" for noun in ("workflow", "payload", "queue", "schedule", "version", "executor")]
+    answer = client_with(*looks).generic(method, path, "{}", "application/json")
+    assert (answer.status_code, answer.json()["type"]) == (403, "permission-denied")
+    assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_every_change_in_a_session_needs_the_csrf_token(client_with: Callable[..., Client], method: str, path: str):
+    client = client_with(*RIGHTS, *OPERATE, enforce_csrf_checks=True)
+    answer = client.generic(method, path, "{}", "application/json")
+    assert answer.status_code == 403
+    assert "CSRF" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("method", "path"), CHANGES)
+def test_every_change_opens_with_the_permission_of_its_own_noun_alone(
+    client_with: Callable[..., Client], method: str, path: str
+):
+    noun = path.removeprefix("/api/v1/").split("/")[0].removesuffix("s")
+    right = f"operate_{noun if f'operate_{noun}' in OPERATE else 'workflow'}"
+    others = [other for other in OPERATE if other != right]
+    assert client_with(right).generic(method, path, "{}", "application/json").status_code != 403
+    assert client_with(*others).generic(method, path, "{}", "application/json").status_code == 403
+
+
+def test_the_walk_over_the_changes_sees_them_all():
+    assert len(CHANGES) == 27
+    assert {method for method, _ in CHANGES} == {"POST", "PATCH", "DELETE"}
 
 
 def test_every_view_names_its_own_permissions():
@@ -72,17 +118,19 @@ def test_a_workflow_that_is_named_like_an_open_path_is_closed(database: str):
 
 def test_looking_takes_the_permission_to_view(client_with: Callable[..., Client]):
     make_workflow("w-1")
+    viewer, other = client_with("view_workflow"), client_with(*OPERATE, "view_payload")
     for path in (
         "workflows",
         "workflows/w-1",
-        "workflows/w-1/steps",
-        "workflows/w-1/events",
+        *(f"workflows/w-1/{part}" for part in PARTS),
         "queues",
+        "schedules",
+        "versions",
         "executors",
         "schema",
     ):
-        assert client_with("view_workflow").get(f"/api/v1/{path}").status_code == 200
-        assert client_with("operate_workflow", "view_payload").get(f"/api/v1/{path}").status_code == 403
+        assert viewer.get(f"/api/v1/{path}").status_code == 200
+        assert other.get(f"/api/v1/{path}").status_code == 403
 
 
 def test_acting_takes_the_permission_to_operate(client_with: Callable[..., Client]):
@@ -95,9 +143,10 @@ def test_acting_takes_the_permission_to_operate(client_with: Callable[..., Clien
 def test_no_get_changes_anything(client_with: Callable[..., Client]):
     make_workflow("some-id", status="PENDING")
     before = list(Workflow.objects.values())
+    client = client_with(*RIGHTS)
     for path, _ in routes():
         for method in ("GET", "HEAD"):
-            client_with(*RIGHTS).generic(method, path)
+            client.generic(method, path)
     assert list(Workflow.objects.values()) == before
 
 
@@ -177,7 +226,7 @@ def test_durables_own_setting_replaces_the_ways_to_authenticate(viewer: Client):
 
 def test_answers_are_not_stored_sniffed_or_framed(viewer: Client):
     make_workflow("w-1")
-    for path in ("workflows", "workflows/w-1", "nowhere", "schema", "docs"):
+    for path in ("workflows", "workflows/w-1", "workflows/w-1/streams/k/live", "nowhere", "schema", "docs"):
         headers = viewer.get(f"/api/v1/{path}").headers
         assert headers["Cache-Control"] == "no-store"
         assert headers["X-Content-Type-Options"] == "nosniff"

@@ -8,9 +8,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from durable.models import Event, Queue, Workflow
+from durable.conf import conf
+from durable.models import Attempt, Event, Message, Queue, Schedule, StepAttempt, Version, Workflow
 
-from .conftest import NOON, make_executor, make_step, make_workflow
+from .conftest import NOON, make_entries, make_executor, make_step, make_workflow
 
 LIST = "/api/v1/workflows"
 
@@ -66,20 +67,34 @@ def test_a_filter_by_ids_spans_pages(viewer: Client):
     assert seen == ["w-5", "w-2", "w-1"]
 
 
-def test_steps_events_queues_and_executors_have_pages_too(viewer: Client):
+def test_every_other_list_has_pages_too(viewer: Client):
     make_workflow("a/b")
     for n in range(5):
         make_step("a/b", n)
         Event.objects.create(workflow_id="a/b", key=f"k{n // 2}", seq=n, value="1", created_at=NOON)
+        StepAttempt.objects.create(
+            workflow_id="a/b", seq=n // 2, n=n % 2 + 1, name="charge", error="{}", started_at=NOON, ended_at=NOON
+        )
+        Attempt.objects.create(id=2**40 + n, workflow_id="a/b", epoch=n, ended_at=NOON, outcome="lost")
+        Message.objects.create(id=2**40 + n, workflow_id="a/b", key=f"k{n}", body="1", created_at=NOON)
+        make_entries("a/b", f"s{n}", "1", "2")
         Queue.objects.create(name=f"q/{n}")
+        Schedule.objects.create(name=f"s{n}", workflow="w", cron="0 0 * * *")
+        Version.objects.create(application=conf().APPLICATION_NAME, name=f"v{n}", promoted_at=NOON)
         make_executor(f"e{n}", started_at=NOON)
-    for path, key, expected in (
-        (f"{LIST}/a~2Fb/steps", "seq", [0, 1, 2, 3, 4]),
-        (f"{LIST}/a~2Fb/events", "seq", [0, 1, 2, 3, 4]),
-        ("/api/v1/queues", "name", ["q/0", "q/1", "q/2", "q/3", "q/4"]),
-        ("/api/v1/executors", "id", ["e4", "e3", "e2", "e1", "e0"]),
+    for path, more, key, expected in (
+        (f"{LIST}/a~2Fb/steps", "", "seq", [0, 1, 2, 3, 4]),
+        (f"{LIST}/a~2Fb/step-attempts", "", "seq", [0, 0, 1, 1, 2]),
+        (f"{LIST}/a~2Fb/attempts", "", "epoch", [0, 1, 2, 3, 4]),
+        (f"{LIST}/a~2Fb/events", "&history=1", "seq", [0, 1, 2, 3, 4]),
+        (f"{LIST}/a~2Fb/messages", "", "key", ["k0", "k1", "k2", "k3", "k4"]),
+        (f"{LIST}/a~2Fb/streams", "", "key", ["s0", "s1", "s2", "s3", "s4"]),
+        ("/api/v1/queues", "", "name", ["q/0", "q/1", "q/2", "q/3", "q/4"]),
+        ("/api/v1/schedules", "&workflow=w", "name", ["s0", "s1", "s2", "s3", "s4"]),
+        ("/api/v1/versions", "", "name", ["v4", "v3", "v2", "v1", "v0"]),
+        ("/api/v1/executors", "", "id", ["e4", "e3", "e2", "e1", "e0"]),
     ):
-        found = list(pages(viewer, f"{path}?limit=2"))
+        found = list(pages(viewer, f"{path}?limit=2{more}"))
         assert [len(page) for page in found] == [2, 2, 1]
         assert [row[key] for page in found for row in page] == expected
 

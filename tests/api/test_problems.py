@@ -49,7 +49,7 @@ def test_a_bug_is_no_problem_but_stays_an_exception():
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 def test_a_method_that_does_not_exist_is_a_problem(viewer: Client, method: str):
     make_workflow("w-1")
-    for path in (LIST, f"{LIST}/w-1", "/api/v1/queues", "/api/v1/healthz"):
+    for path in (LIST, f"{LIST}/w-1/steps", "/api/v1/queues", "/api/v1/healthz"):
         answer = viewer.generic(method, path)
         assert answer.status_code == 405
         assert answer.headers["Content-Type"] == "application/problem+json"

@@ -12,7 +12,11 @@ from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.validation import validate_schema
 
-from .conftest import make_executor, make_step, make_workflow
+from durable.conf import conf
+from durable.filters import CRITERIA
+from durable.models import Attempt, Event, Message, Queue, Schedule, StepAttempt, Version
+
+from .conftest import NOON, make_entries, make_executor, make_step, make_workflow
 from .test_access import routes
 
 SCHEMA = "/api/v1/schema"
@@ -39,7 +43,7 @@ def test_it_is_made_without_warnings(tmp_path: Any):
 def test_it_describes_every_route_and_method(schema: Any):
     described = {("/api/v1" + path, method) for path, methods in schema["paths"].items() for method in methods}
     existing = {
-        (path.replace("some-id", "{id}"), method)
+        (path.replace("some-id", "{id}").replace("/streams/k", "/streams/{key}"), method)
         for path, view in routes()
         if view.schema is not None
         for method in view.http_method_names
@@ -69,15 +73,60 @@ def test_answers_have_exactly_the_fields_that_it_promises(schema: Any, viewer: C
     make_workflow("w-1")
     make_step("w-1", 1)
     make_executor("e-1")
+    make_entries("w-1", "k", "1")
+    error = {"name": "charge", "error": "{}", "started_at": NOON, "ended_at": NOON}
+    StepAttempt.objects.create(workflow_id="w-1", seq=1, n=1, **error)
+    Attempt.objects.create(workflow_id="w-1", epoch=1, ended_at=NOON, outcome="lost")
+    Event.objects.create(workflow_id="w-1", key="k", seq=1, value="1", created_at=NOON)
+    Message.objects.create(workflow_id="w-1", key="k", body="1", created_at=NOON)
+    Queue.objects.create(name="q")
+    Schedule.objects.create(name="s", workflow="w", cron="0 0 * * *")
+    Version.objects.create(application=conf().APPLICATION_NAME, name="v")
+    known = schema["components"]["schemas"]
     for path, name in (
         ("workflows", "Workflow"),
         ("workflows/w-1/steps", "Step"),
+        ("workflows/w-1/step-attempts", "StepAttempt"),
+        ("workflows/w-1/attempts", "Attempt"),
+        ("workflows/w-1/events", "Event"),
+        ("workflows/w-1/messages", "Message"),
+        ("workflows/w-1/streams", "Stream"),
+        ("workflows/w-1/streams/k", "StreamEntry"),
+        ("queues", "Queue"),
+        ("schedules", "Schedule"),
+        ("versions", "Version"),
         ("executors", "Executor"),
     ):
         row = viewer.get(f"/api/v1/{path}").json()["results"][0]
-        assert set(row) == set(schema["components"]["schemas"][name]["properties"])
-    workflow = viewer.get("/api/v1/workflows/w-1").json()
-    assert set(workflow) == set(schema["components"]["schemas"]["WorkflowDetail"]["properties"])
+        assert set(row) == set(known[name]["properties"]), name
+    for path, name in (
+        ("workflows/w-1", "WorkflowDetail"),
+        ("workflows/w-1/streams/k", "StreamPart"),
+        ("queues/q", "QueueDetail"),
+        ("schedules/s", "Schedule"),
+        ("schedules/s/ticks", "Ticks"),
+    ):
+        assert set(viewer.get(f"/api/v1/{path}").json()) == set(known[name]["properties"]), name
+
+
+def test_it_describes_every_criterion_of_the_list(schema: Any):
+    described = {parameter["name"]: parameter for parameter in schema["paths"]["/workflows"]["get"]["parameters"]}
+    assert set(described) == {*CRITERIA, "q", "cursor", "limit"}
+    assert all(parameter["description"] for parameter in described.values())
+
+
+def test_it_describes_the_key_of_every_request_that_makes_something(schema: Any):
+    for path, methods in schema["paths"].items():
+        for operation in methods.values():
+            if "201" in operation["responses"]:
+                headers = [p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"]
+                assert headers == ["Idempotency-Key"], path
+
+
+def test_it_describes_streams_of_events(schema: Any):
+    live = schema["paths"]["/workflows/{id}/streams/{key}/live"]["get"]
+    assert list(live["responses"]["200"]["content"]) == ["text/event-stream"]
+    assert "204" in live["responses"]
 
 
 def test_settings_of_the_host_for_its_own_schema_change_nothing(viewer: Client, schema: Any, settings: Any):

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from durable.models import Event
+from durable.models import Attempt, Event, Message, StepAttempt
 
-from .conftest import NOON, make_step, make_workflow
+from .conftest import NOON, make_entries, make_step, make_workflow
 
 LIST = "/api/v1/workflows"
 
@@ -53,19 +53,69 @@ def test_steps_come_in_order(viewer: Client):
     assert [(step["seq"], step["output"]) for step in steps] == [(1, 1), (2, 2), (3, 3)]
 
 
-def test_events_come_with_their_history(viewer: Client):
+def test_events_come_with_their_history_when_asked_for(viewer: Client):
     make_workflow("w-1")
     for key, seq in (("url", 4), ("stage", 2), ("url", 1)):
         Event.objects.create(workflow_id="w-1", key=key, seq=seq, value=f'"{key}{seq}"', created_at=NOON)
-    events = viewer.get(f"{LIST}/w-1/events").json()["results"]
-    assert [(e["key"], e["seq"], e["value"]) for e in events] == [
-        ("stage", 2, "stage2"),
-        ("url", 1, "url1"),
-        ("url", 4, "url4"),
+
+    def shown(query: str) -> list[tuple[str, int, str]]:
+        events = viewer.get(f"{LIST}/w-1/events{query}").json()["results"]
+        return [(e["key"], e["seq"], e["value"]) for e in events]
+
+    everything = [("stage", 2, "stage2"), ("url", 1, "url1"), ("url", 4, "url4")]
+    assert shown("?history=1") == shown("?history=true") == everything
+    assert shown("") == shown("?history=0") == everything[::2]
+    assert viewer.get(f"{LIST}/w-1/events?history=yes").status_code == 400
+
+
+def test_a_step_tells_of_its_failed_tries_also_while_it_is_still_being_tried(viewer: Client):
+    make_workflow("w-1")
+    make_step("w-1", 1, attempts=3)
+    make_step("w-1", 2)
+    for seq, n in ((1, 2), (1, 1), (3, 1)):
+        error = f'{{"type": "ValueError", "message": "{seq}.{n}"}}'
+        StepAttempt.objects.create(
+            workflow_id="w-1", seq=seq, n=n, name="charge", error=error, started_at=NOON, ended_at=NOON
+        )
+    steps = viewer.get(f"{LIST}/w-1/steps").json()["results"]
+    assert [[t["error"]["message"] for t in step["failed_attempts"]] for step in steps] == [["1.1", "1.2"], []]
+    tries = viewer.get(f"{LIST}/w-1/step-attempts").json()["results"]
+    assert [(t["seq"], t["n"]) for t in tries] == [(1, 1), (1, 2), (3, 1)]
+
+
+def test_attempts_say_which_runs_were_lost_or_let_go(viewer: Client):
+    make_workflow("w-1")
+    for epoch, outcome in ((1, "lost"), (2, "released")):
+        Attempt.objects.create(
+            workflow_id="w-1", epoch=epoch, executor="e-1", ended_at=NOON, outcome=outcome, detail="because"
+        )
+    attempts = viewer.get(f"{LIST}/w-1/attempts").json()["results"]
+    assert [(a["epoch"], a["outcome"], a["detail"]) for a in attempts] == [
+        (1, "lost", "because"),
+        (2, "released", "because"),
     ]
 
 
-@pytest.mark.parametrize("path", ["", "/steps", "/events"])
+def test_messages_come_in_the_order_of_arrival_and_say_who_received_them(viewer: Client):
+    make_workflow("w-1")
+    for n, (topic, consumed) in enumerate((("", 3), ("payment", None), ("", None))):
+        Message.objects.create(
+            workflow_id="w-1", topic=topic, key=f"k{n}", body=str(n), sender="p", created_at=NOON, consumed_seq=consumed
+        )
+    messages = viewer.get(f"{LIST}/w-1/messages").json()["results"]
+    assert [(m["topic"], m["key"], m["message"], m["consumed_seq"]) for m in messages] == [
+        (None, "k0", 0, 3),
+        ("payment", "k1", 1, None),
+        (None, "k2", 2, None),
+    ]
+    waiting = viewer.get(f"{LIST}/w-1/messages?waiting=1").json()["results"]
+    assert [m["key"] for m in waiting] == ["k1", "k2"]
+
+
+PARTS = ["steps", "step-attempts", "attempts", "events", "messages", "streams", "streams/k", "streams/k/live"]
+
+
+@pytest.mark.parametrize("path", ["", *(f"/{part}" for part in PARTS)])
 def test_a_workflow_that_does_not_exist_is_a_problem_that_says_so(viewer: Client, path: str):
     answer = viewer.get(f"{LIST}/gone{path}")
     assert answer.status_code == 404
@@ -88,8 +138,19 @@ def test_payloads_are_hidden_without_their_permission(client_with: Callable[...,
     steps, events = client.get(f"{LIST}/w-1/steps"), client.get(f"{LIST}/w-1/events")
     assert (steps.json()["results"][0]["payload"], steps.json()["results"][0]["output"]) == ("hidden", None)
     assert (events.json()["results"][0]["payload"], events.json()["results"][0]["value"]) == ("hidden", None)
-    for answer in (workflow, steps, events, client.get(LIST)):
-        assert b"secret" not in answer.content
+    StepAttempt.objects.create(
+        workflow_id="w-1", seq=1, n=1, name="charge", error=error, started_at=NOON, ended_at=NOON
+    )
+    Message.objects.create(workflow_id="w-1", topic="t", key="k", body='"secret"', created_at=NOON)
+    make_entries("w-1", "k", '"secret"')
+    others = [client.get(f"{LIST}/w-1/{part}") for part in PARTS]
+    for answer in others[:2] + others[4:5] + others[6:7]:
+        row = answer.json()["results"][0]
+        assert row.get("payload", "hidden") == "hidden"
+        assert [row.get(name) for name in ("error", "message", "value", "output")] == [None] * 4
+    assert b'"payload":"hidden","value":null' in others[7].getvalue()
+    for answer in (workflow, *others, client.get(LIST)):
+        assert b"secret" not in answer.getvalue()
 
 
 def test_hidden_payloads_do_not_even_leave_the_database(
