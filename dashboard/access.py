@@ -12,18 +12,24 @@ from django.shortcuts import redirect, render, resolve_url
 from django.utils.module_loading import import_string
 
 from durable.conf import conf
-from durable.errors import InvalidOption, WorkflowNotFound
+from durable.errors import InvalidOption, QueueNotFound, ScheduleNotFound, VersionNotFound, WorkflowNotFound
 
 from .armour import armoured
 from .console import console_of
 
 View = Callable[..., HttpResponse]
 
+NOT_FOUND = (WorkflowNotFound, QueueNotFound, ScheduleNotFound, VersionNotFound)
+
 RIGHTS = {
     "view": "durable.view_workflow",
     "view_payload": "durable.view_payload",
     "operate": "durable.operate_workflow",
+    "operate_queue": "durable.operate_queue",
+    "operate_schedule": "durable.operate_schedule",
+    "operate_version": "durable.operate_version",
 }
+"""Every right with the permission that grants it. "operate" is to act on workflows, the others on what they name."""
 
 
 def by_permission(request: HttpRequest, right: str) -> bool:
@@ -32,7 +38,7 @@ def by_permission(request: HttpRequest, right: str) -> bool:
 
 
 def allowed(request: HttpRequest, right: str) -> bool:
-    """Whether the person behind `request` has `right`: "view", "view_payload" or "operate".
+    """Whether the person behind `request` has `right`, one of `RIGHTS`.
 
     `DURABLE["DASHBOARD"]["ACCESS"]` may name a function `(request, right) -> bool`, or a class of such callables.
     """
@@ -59,7 +65,7 @@ def may(right: str) -> Callable[[View], View]:
                     return refuse(request, right)
                 try:
                     return console.stamp(view(request, *args, **kwargs))
-                except (Http404, WorkflowNotFound) as missing:
+                except (Http404, *NOT_FOUND) as missing:
                     return told(request, "missing", 404, problem=str(missing))
                 except InvalidOption as wrong:
                     return told(request, "invalid", 400, problem=str(wrong))

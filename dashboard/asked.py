@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from urllib.parse import urlencode
 
-TABS = ("timeline", "steps", "events", "messages", "attempts", "audit", "raw")
+TABS = ("timeline", "steps", "events", "messages", "streams", "attempts", "audit", "raw")
 SLOT = re.compile(r"[0-9]{1,9}")
 KEY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 DOWNLOADS = ("input", "output", "error")

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from durable.conf import conf
 from durable.filters import WorkflowFilter
 from durable.models import INTERNAL_QUEUE, Workflow
 from durable.states import Status
@@ -20,6 +21,7 @@ from durable.states import Status
 from .census import WAITING, Census, Coverage
 from .console import Console
 from .crew import LOST, Member
+from .fleet import Fleet
 from .lines import PAUSED, Line, State
 from .lines import UNSERVED as NOBODY
 from .paging import CAP, capped_count, figure
@@ -62,7 +64,16 @@ class Attention:
 
     @cached_property
     def concerns(self) -> list[Concern]:
-        return [*self.failures(), *self.dead_letters(), *self.gaps(), *self.paused(), *self.slow(), *self.losses()]
+        found = (
+            self.failures(),
+            self.dead_letters(),
+            self.gaps(),
+            self.stranded(),
+            self.paused(),
+            self.slow(),
+            self.losses(),
+        )
+        return [concern for each in found for concern in each]
 
     @cached_property
     def failure_groups(self) -> list[dict[str, Any]]:
@@ -141,6 +152,17 @@ class Attention:
         if len(gaps) > MOST:
             rest = sum(gaps.values()) - sum(count for _, count in gaps.most_common(MOST))
             yield Concern(UNSERVED, f"{plural(rest, 'more workflow')} wait for executors that are not there", "")
+
+    def stranded(self) -> Iterator[Concern]:
+        """Work of versions that nobody runs, where versions are strict; elsewhere it is taken over."""
+        if conf().VERSIONS != "strict":
+            return
+        for code in Fleet(self.console.alias, self.console.serving).stranded[:MOST]:
+            if code.version and code.name in self.coverage.names:
+                words = plural(code.idle, "workflow waits", "workflows wait")
+                headline = f"{words} for version {code.version} of {code.name}, which nobody runs"
+                evidence = "Start an executor of that version, or move them to one that runs."
+                yield Concern(UNSERVED, headline, evidence, [("Versions", reverse("durable_dashboard:versions"))])
 
     def paused(self) -> Iterator[Concern]:
         for line in self.lines:

@@ -23,7 +23,10 @@ OUTCOMES = {
     Attempt.Outcome.CANCELLED: ("cancelled", "cancelled", "Stopped while <b>{}</b> held it {}"),
     Attempt.Outcome.RESUMED: ("resume", "", "Resumed; <b>{}</b> had held it {}"),
 }
-DONE = {"cancel": "cancelled it", "resume": "resumed it", "start": "started it"}
+DONE = {
+    "cancel": "cancelled it", "resume": "resumed it", "start": "started it", "fork": "forked it",
+    "restart": "restarted it", "rewind": "rewound it", "send": "sent it a message", "delay": "changed its delay",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

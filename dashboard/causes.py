@@ -59,7 +59,7 @@ class Causes:
         return getattr(self, f"_{workflow.phase.key}")(workflow)
 
     def _queued(self, workflow: Workflow) -> SafeString | str:
-        if gap := self.coverage.gap(workflow.queue, workflow.name):
+        if gap := self.coverage.gap(workflow.queue, workflow.name, workflow.version):
             return gap[0].upper() + gap[1:]
         if workflow.queue in self.paused:
             return f"Queue {workflow.queue} is paused"
@@ -68,7 +68,7 @@ class Causes:
         return f"Waits for room in {workflow.queue}" + (f", priority {workflow.priority}" if workflow.priority else "")
 
     def _unserved(self, workflow: Workflow) -> SafeString | str:
-        gap = self.coverage.gap(workflow.queue, workflow.name)
+        gap = self.coverage.gap(workflow.queue, workflow.name, workflow.version)
         return gap[0].upper() + gap[1:] if gap else "An executor that knows it is back; it goes on in a moment"
 
     def _delayed(self, workflow: Workflow) -> SafeString | str:
@@ -97,6 +97,10 @@ class Causes:
         owner, _, key = detail(workflow).rpartition("/")
         return within(format_html("Event <code>{}</code> of {}", key, brief(owner)), workflow)
 
+    def _stream(self, workflow: Workflow) -> SafeString | str:
+        owner, _, key = detail(workflow).rpartition("/")
+        return within(format_html("Stream <code>{}</code> of {}", key, brief(owner)), workflow)
+
     def _child(self, workflow: Workflow) -> SafeString | str:
         # No timeout is shown: without one, `wake_at` is only when a sweep looks again.
         return f"Workflow {brief(detail(workflow), 24)}"
@@ -107,7 +111,7 @@ class Causes:
         return format_html("{} again at {}", what, moment(workflow.wake_at)) if workflow.wake_at else what
 
     def _ready(self, workflow: Workflow) -> SafeString | str:
-        gap = self.coverage.gap(workflow.queue, workflow.name)
+        gap = self.coverage.gap(workflow.queue, workflow.name, workflow.version)
         return gap[0].upper() + gap[1:] if gap else ""
 
     def _success(self, workflow: Workflow) -> SafeString | str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from durable.conf import conf
 from durable.filters import WorkflowFilter, in_phase
 from durable.models import INTERNAL_QUEUE, Executor, Workflow
 from durable.models.workflow import WorkflowQuerySet
@@ -18,7 +19,7 @@ from .paging import CAP, capped_count, figure
 ENDED = tuple(OF_STATUS[status] for status in OF_STATUS if status in FINAL)
 LIVING = tuple(key for key in PHASES if key not in ENDED)
 WAITING = ("queued", "unserved", "ready")
-PARKED = ("sleeping", "message", "event", "child", "backoff")
+PARKED = ("sleeping", "message", "event", "stream", "child", "backoff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,17 @@ class Coverage:
         """Whether someone takes workflows of this name from this queue."""
         return any(name in executor.definitions for executor in self.of_queue(queue))
 
-    def gap(self, queue: str, name: str) -> str:
-        """Why nobody takes it, as a clause; "" when someone does."""
+    def gap(self, queue: str, name: str, version: str | None = None) -> str:
+        """Why nobody takes it, as a clause; "" when someone does.
+
+        Where versions are strict, work that names one waits for it; elsewhere another takes it over.
+        """
         if self.serves(queue, name):
-            return ""
+            if version is None or conf().VERSIONS != "strict":
+                return ""
+            if any(executor.definitions.get(name) == version for executor in self.of_queue(queue)):
+                return ""
+            return f"no living executor runs version {version} of {name}"
         if not self.serving:
             return "no executor takes work"
         if not self.of_queue(queue):

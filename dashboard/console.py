@@ -28,12 +28,7 @@ UNSEEN = b"seen=unseen"
 """Stands in the address that a part polls, until the part itself knows by what it will be known."""
 PASSING = re.compile(rb"(<time [^>]*data-tick[^>]*>)[^<]*")
 """What the browser ticks on by itself does not make a part new."""
-SECTIONS = (
-    ("Overview", "overview", ("overview",)),
-    ("Workflows", "workflows", ("workflows", "workflow")),
-    ("Queues", "queues", ("queues", "queue")),
-    ("Executors", "executors", ("executors",)),
-)
+SECTIONS = ("overview", "workflows", "queues", "schedules", "executors", "versions")
 
 
 def console_of(request: HttpRequest) -> Console:
@@ -142,7 +137,10 @@ class Console:
 
     @property
     def sections(self) -> list[tuple[str, str, bool]]:
-        """The pages of the navigation: word, address, whether this is the one."""
-        match = self.request.resolver_match
-        here = match.url_name if match else None
-        return [(word, reverse(f"durable_dashboard:{name}"), here in names) for word, name, names in SECTIONS]
+        """The pages of the navigation: word, address, whether this one is the page or lies below it."""
+        path, found = self.request.path, []
+        for name in SECTIONS:
+            address = reverse(f"durable_dashboard:{name}")
+            is_here = path == address if name == "overview" else path.startswith(address)
+            found.append((name.capitalize(), address, is_here))
+        return found

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from durable.conf import conf
+from durable.states import Status
 
 from .phrases import ahead, dated, fold, tenths
 from .story import MEASURED, Story
@@ -55,7 +56,10 @@ def moment(then: datetime | None, otherwise: str) -> Any:
 
 
 def _started(story: Story) -> Fact:
-    return Fact("Started", moment(story.workflow.started_at, "not yet"))
+    own = story.workflow
+    if own.status == Status.DELAYED and own.wake_at:
+        return Fact("Delayed until", said(moment(own.wake_at, ""), ahead(own.wake_at, story.now)))
+    return Fact("Started", moment(own.started_at, "not yet"))
 
 
 def _ended(story: Story) -> Fact:
@@ -122,7 +126,11 @@ def _accepted(story: Story) -> Fact:
     own = story.workflow
     who = f"by {own.authenticated_user}" if own.authenticated_user else ""
     who += f" as {own.assumed_role}" if own.assumed_role else ""
-    return Fact("Accepted", said(moment(own.created_at, ""), who.strip()), wide=True, later=True)
+    text = said(moment(own.created_at, ""), who.strip())
+    if own.schedule:
+        href = reverse("durable_dashboard:schedule", args=[own.schedule])
+        text = format_html('{} by schedule <a class="d-link" href="{}">{}</a>', text, href, own.schedule)
+    return Fact("Accepted", text, wide=True, later=True)
 
 
 def _family(story: Story) -> Fact:
@@ -133,10 +141,11 @@ def _family(story: Story) -> Fact:
         parts.append(format_html("parent {}", workflow_link(own.parent, parent.name if parent else own.parent)))
     if own.forked_from:
         parts.append(format_html("fork of {}", workflow_link(own.forked_from)))
-    if own.children_count:
-        href = reverse("durable_dashboard:workflows") + "?parent=" + quote(own.pk, safe="")
-        words = plural(own.children_count, "child", "children")
-        parts.append(format_html('<a class="d-link" href="{}">{}</a>', href, words))
+    for part, count, words in (("parent", own.children_count, ("child", "children")),
+                               ("forked_from", own.forks_count, ("fork", "forks"))):  # fmt: skip
+        if count:
+            href = f"{reverse('durable_dashboard:workflows')}?{part}={quote(own.pk, safe='')}"
+            parts.append(format_html('<a class="d-link" href="{}">{}</a>', href, plural(count, *words)))
     text = dotted(parts)
     missing = ("" if own.parent else "no parent, ") + ("" if own.forked_from else "not a fork")
     return Fact("Family", said(text, missing.strip(", ") or ""), wide=True, later=True)
@@ -146,8 +155,10 @@ def _timeout(story: Story) -> Fact:
     own = story.workflow
     if own.timeout is None and own.deadline is None:
         return Fact("Timeout", said("", "none"), later=True)
-    note = ahead(own.deadline, story.now) if own.deadline and not own.is_finished else ""
-    return Fact("Timeout", said(fold(own.timeout) if own.timeout else "set", note), later=True)
+    note = f"ends {ahead(own.deadline, story.now)}" if own.deadline and not own.is_finished else ""
+    if own.timeout is not None and own.deadline is None and not own.is_finished:
+        note = "from its start"
+    return Fact("Timeout", said(fold(own.timeout) if own.timeout else "of its parent", note), later=True)
 
 
 def _deduplication(story: Story) -> Fact:

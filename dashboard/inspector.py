@@ -28,6 +28,9 @@ KINDS: dict[str, str] = {
     Kind.GET_EVENT: "reads an event",
     Kind.CHILD: "starts a workflow",
     Kind.RESULT: "waits for a workflow",
+    Kind.STREAM: "writes to a stream",
+    Kind.READ_STREAM: "reads a stream",
+    Kind.PATCH: "asks for a patch of the code",
     Kind.MANAGE: "manages workflows",
 }
 
@@ -152,8 +155,8 @@ def _pairs(story: Story, slot: Slot) -> Any:
     hints = story.hints(slot.workflow)
     if slot.kind == Kind.RECV:
         yield "Topic", hints.topics.get(slot.seq) or "none"
-    if slot.kind == Kind.SET_EVENT and slot.seq in hints.events:
-        yield "Event", hints.events[slot.seq]
+    if slot.seq in hints.keys:
+        yield ("Stream" if slot.kind == Kind.STREAM else "Event"), hints.keys[slot.seq]
     yield "Ran on", _place(story, slot)
     if slot.kind in (Kind.STEP, Kind.TRANSACTION):
         key = f"{slot.workflow}{_generation(story, slot)}:{slot.seq}"

@@ -17,9 +17,9 @@ from .phrases import fold, long, took
 ICONS = {
     Kind.STEP: "step", Kind.TRANSACTION: "transaction", Kind.SLEEP: "sleeping", Kind.SEND: "send",
     Kind.RECV: "message", Kind.SET_EVENT: "event", Kind.GET_EVENT: "event", Kind.CHILD: "child",
-    Kind.RESULT: "child", Kind.MANAGE: "info",
+    Kind.RESULT: "child", Kind.STREAM: "stream", Kind.READ_STREAM: "stream", Kind.PATCH: "fork", Kind.MANAGE: "info",
 }  # fmt: skip
-WAITING = frozenset({Kind.RECV, Kind.GET_EVENT, Kind.RESULT})
+WAITING = frozenset({Kind.RECV, Kind.GET_EVENT, Kind.RESULT, Kind.READ_STREAM})
 RUNNING = frozenset({"bar", "live", "part", "box", "cap"})
 ENDS = {Status.ERROR: "failed", Status.CANCELLED: "cancelled", Status.DEAD: "dead"}
 
@@ -63,10 +63,10 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What other tables add to the names of slots: topics of messages and keys of events by slot, children by id."""
+    """What other tables add to the names of slots: topics of messages, keys of events and streams by slot, children."""
 
     topics: Mapping[int, str] = field(default_factory=dict)
-    events: Mapping[int, str] = field(default_factory=dict)
+    keys: Mapping[int, str] = field(default_factory=dict)
     children: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -259,12 +259,12 @@ def _life(lane: Lane, workflow: Any, now: float, what: str) -> None:
 def _named(lane: Lane, step: Any, hints: Hints) -> None:
     if step.kind == Kind.RECV:
         lane.detail = hints.topics.get(step.seq, "")
-    elif step.kind == Kind.SET_EVENT:
-        lane.detail = hints.events.get(step.seq, "")
+    elif step.kind in (Kind.SET_EVENT, Kind.STREAM):
+        lane.detail = hints.keys.get(step.seq, "")
     elif step.kind == Kind.RESULT and step.child:
         child = hints.children.get(step.child)
         lane.name, lane.detail = "result of", child.name if child is not None else step.child
-    elif step.kind == Kind.GET_EVENT and step.child:
+    elif step.kind in (Kind.GET_EVENT, Kind.READ_STREAM) and step.child:
         lane.detail = f"of {step.child}"
 
 
@@ -319,7 +319,8 @@ def _parked(workflow: Any, steps: Sequence[Any], seq: int, last: float, now: flo
     kind, _, about = (workflow.waiting_for or "").partition(":")
     timer = timer_of(steps, seq)
     since = timer.started_at.timestamp() if timer else last
-    known = {"message": ("message", "recv"), "event": ("event", "get_event"), "child": ("child", "result of")}
+    known = {"message": ("message", "recv"), "event": ("event", "get_event"), "child": ("child", "result of"),
+             "stream": ("stream", "read_stream")}  # fmt: skip
     if kind not in known:
         return []
     lane = Lane(str(seq), *known[kind], about, recorded=False)

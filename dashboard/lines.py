@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,10 +16,15 @@ from .wording import span
 LIMITS = (
     ("concurrency", "Running everywhere", "at most this many in all, also while parked"),
     ("worker_concurrency", "Running per executor", "at most this many in one executor"),
-    ("rate_limit", "Starts in a window", "at most this many within the window"),
-    ("rate_period", "Length of the window", "seconds"),
+    ("limiter", "Starts in a window", "at most this many within any window"),
     ("max_tasks_per_iteration", "Taken by one claim", "at most this many at once"),
 )
+OF_PARTITIONS = (
+    ("partition_concurrency", "Running of a partition", "at most this many of each partition"),
+    ("partition_worker_concurrency", "Running of a partition per executor", "at most this many in one executor"),
+    ("partition_limiter", "Starts of a partition in a window", "at most this many within any window"),
+)
+"""Each limit by the name that `durable.set_queue_limits` knows, with what people call it."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +132,13 @@ class Line:
 
     @property
     def window(self) -> str:
-        """The length of the window of the rate limit: "30 s", "0.5 s", "5 m 00 s"."""
-        period = self.row.rate_period or 0.0
-        return f"{period:g} s" if period < 60 else span(period)
+        """The length of the window of the rate limit."""
+        return window(self.row.rate_period)
+
+    @property
+    def partition_window(self) -> str:
+        """The same of the rate limit of a partition."""
+        return window(self.row.partition_rate_period)
 
     @property
     def share(self) -> float:
@@ -137,19 +147,15 @@ class Line:
         return round(min(self.taken / limit, 1) * 100, 2) if limit else 0.0
 
     @property
-    def limits(self) -> list[dict[str, Any]]:
+    def limits(self) -> list[Limit]:
         """Each limit in force, with what the code declares and what an operator set."""
+        known = (*LIMITS, *OF_PARTITIONS) if self.row.partitioned else LIMITS
+        in_force = {key: getattr(self.row, key) for one in known for key in columns_of(one[0])}
         return [
-            {
-                "label": label,
-                "help": help_text,
-                "value": plain(getattr(self.row, key)),
-                "declared": plain(self.row.declared.get(key)),
-                "is_overridden": key in self.row.override,
-            }
-            for key, label, help_text in LIMITS
-            if key != "rate_period" or self.row.rate_period is not None
-        ]
+            Limit(key, label, help_text, said_of(key, in_force), said_of(key, self.row.declared),
+                  any(column in self.row.override for column in columns_of(key)))
+            for key, label, help_text in known
+        ]  # fmt: skip
 
     @property
     def limits_said(self) -> str:
@@ -161,6 +167,9 @@ class Line:
             said.append(f"{row.worker_concurrency} per executor")
         if row.rate_limit is not None:
             said.append(f"{row.rate_limit:,} in {self.window}")
+        for key, words in (("partition_concurrency", "of a partition"), ("partition_limiter", "of a partition")):
+            if limit := said_of(key, vars(row)):
+                said.append(f"{limit} {words}")
         return ", ".join(said)
 
     @property
@@ -168,9 +177,38 @@ class Line:
         return bool(self.row.override)
 
 
-def plain(limit: float | None) -> str:
-    """A limit as a figure, "" for none."""
-    return "" if limit is None else f"{limit:,}" if isinstance(limit, int) else f"{limit:g}"
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit in words: what is in force, what the code declares ("" for none), and whether an operator set it."""
+
+    key: str
+    label: str
+    help: str
+    value: str
+    declared: str
+    is_overridden: bool
+
+
+def columns_of(key: str) -> tuple[str, ...]:
+    """The columns that hold a limit."""
+    if key.endswith("limiter"):
+        prefix = key.removesuffix("limiter")
+        return f"{prefix}rate_limit", f"{prefix}rate_period"
+    return (key,)
+
+
+def said_of(key: str, values: Mapping[str, Any]) -> str:
+    """A limit as people read it: "8", "50 in 30 s", "" for none."""
+    limit, *period = (values.get(column) for column in columns_of(key))
+    if limit is None:
+        return ""
+    return f"{limit:,} in {window(period[0])}" if period else f"{limit:,}"
+
+
+def window(period: float | None) -> str:
+    """The length of the window of a rate: "30 s", "0.5 s", "5 m 00 s"."""
+    period = period or 0.0
+    return f"{period:g} s" if period < 60 else span(period)
 
 
 def lines_of(alias: str, census: Census, coverage: Coverage) -> list[Line]:

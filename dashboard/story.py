@@ -24,6 +24,7 @@ from durable.models import (
     Queue,
     Step,
     StepAttempt,
+    StreamEntry,
     Workflow,
 )
 
@@ -32,6 +33,7 @@ from .census import Coverage
 from .console import Console
 from .jsontree import MOST_SHOWN, SHOWN
 from .lanes import Hints
+from .partitions import Partition, partition_of
 
 WINDOW = 200
 """Rows of the journal on one page."""
@@ -96,10 +98,14 @@ class Story:
     living: list[Executor]
     messages: list[Message]
     events: list[Event]
+    writes: list[tuple[str, int, str]]
+    """Writes to streams: workflow, slot, key; the first few, for the names of slots."""
     audit: list[AuditEntry]
     queue: Queue | None = None
     ahead: int | None = None
     placed: int | None = None
+    partition: Partition | None = None
+    """The partition in which it waits, if it waits in one."""
     coverage: Coverage = field(default_factory=lambda: Coverage([]))
 
     def tries_of(self, workflow: str) -> dict[int, list[Any]]:
@@ -107,8 +113,9 @@ class Story:
 
     def hints(self, workflow: str) -> Hints:
         topics = {m.consumed_seq: m.topic for m in self.messages if m.workflow_id == workflow and m.consumed_seq}
-        events = {event.seq: event.key for event in self.events if event.workflow_id == workflow}
-        return Hints(topics, events, self.children)
+        keys = {event.seq: event.key for event in self.events if event.workflow_id == workflow}
+        keys |= {slot: key for owner, slot, key in self.writes if owner == workflow}
+        return Hints(topics, keys, self.children)
 
     def slot(self, key: str) -> Slot | None:
         """The recorded slot "7", or "8.1": the first of the child that slot 8 speaks of."""
@@ -191,7 +198,7 @@ def tell(workflow: Any, asked: Asked, console: Console) -> Story:
     ids = [workflow.pk, *inner]
     owners = list(Attempt.objects.using(alias).filter(workflow=workflow.pk).order_by("-id")[:MOST_ENTRIES])[::-1]
     kinds = {slot.kind for slot in [*slots, *(slot for kid in inner.values() for slot in kid)]}
-    events = Event.objects.using(alias).filter(workflow__in=ids).order_by("created_at", "seq")
+    events = Event.objects.using(alias).filter(workflow__in=ids).order_by("-created_at", "-seq")
     events = _with_text(events, "value", asked.tab == "events")
     messages = Message.objects.using(alias).filter(workflow__in=ids).order_by("-id")
     messages = _with_text(messages, "body", asked.tab == "messages")
@@ -202,7 +209,8 @@ def tell(workflow: Any, asked: Asked, console: Console) -> Story:
         owners=owners, children=children, inner=inner,
         executors=_executors(workflow, owners, living, alias), living=living,
         messages=list(messages[:MOST_ENTRIES])[::-1] if workflow.messages_count or inner else [],
-        events=list(events[:MOST_ENTRIES]) if Kind.SET_EVENT in kinds or asked.tab == "events" else [],
+        events=list(events[:MOST_ENTRIES])[::-1] if Kind.SET_EVENT in kinds or asked.tab == "events" else [],
+        writes=_writes(ids, alias) if Kind.STREAM in kinds else [],
         audit=list(audit[:MOST_ENTRIES]) if workflow.audit_count else [],
         coverage=Coverage(console.serving),
     )  # fmt: skip
@@ -217,10 +225,15 @@ def wanted(asked: Asked) -> set[str]:
     return {*asked.open, outer} if inner else set(asked.open)
 
 
+def _writes(ids: list[str], alias: str) -> list[tuple[str, int, str]]:
+    rows = StreamEntry.objects.using(alias).filter(workflow__in=ids)
+    return list(rows.values_list("workflow_id", "seq", "key")[:MOST_ENTRIES])
+
+
 COUNTED: dict[str, tuple[Any, str]] = {
     "steps": (Step, "workflow"), "tries": (StepAttempt, "workflow"), "owners": (Attempt, "workflow"),
-    "events": (Event, "workflow"), "messages": (Message, "workflow"), "audit": (AuditEntry, "target"),
-    "children": (Workflow, "parent"),
+    "events": (Event, "workflow"), "messages": (Message, "workflow"), "streams": (StreamEntry, "workflow"),
+    "audit": (AuditEntry, "target"), "children": (Workflow, "parent"), "forks": (Workflow, "forked_from"),
 }  # fmt: skip
 
 
@@ -228,6 +241,8 @@ def _count(model: Any, owner: str) -> Any:
     rows = model.objects.filter(**{owner: OuterRef("pk")}).order_by()
     if model is AuditEntry:
         rows = rows.filter(kind="workflow")
+    if model is StreamEntry:
+        rows = rows.filter(offset=0)  # streams, not entries
     counted = rows.values(owner).annotate(counted=Count("*")).values("counted")
     return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))
 
@@ -323,7 +338,11 @@ def _look_at_queue(story: Story, alias: str) -> None:
     if own.queue != INTERNAL_QUEUE:
         story.queue = Queue.objects.using(alias).filter(pk=own.queue).first()
     before = Q(priority__lt=own.priority) | Q(priority=own.priority, position__lt=own.position)
+    if story.queue and story.queue.partitioned:  # partitions take turns
+        before &= Q(partition_key=own.partition_key)
     waiting = Workflow.objects.using(alias).filter(queue=own.queue, run_after__isnull=False, executor__isnull=True)
     story.ahead = waiting.filter(before).values("pk")[:10_001].count()
     if story.queue and story.queue.concurrency is not None:
         story.placed = Workflow.objects.using(alias).filter(admitted=own.queue).count()
+    if story.queue:
+        story.partition = partition_of(own, story.queue, alias)

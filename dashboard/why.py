@@ -13,6 +13,7 @@ from durable.models import INTERNAL_QUEUE
 
 from .causes import first_line
 from .lanes import is_timer, next_slot, timer_of
+from .partitions import AT_LIMIT
 from .phrases import ago, ahead, dated, from_stamp, long, times
 from .story import Slot, Story
 from .traces import told
@@ -22,7 +23,7 @@ from .wording import plural, point
 def why(story: Story, with_payload: bool) -> SafeString:
     """The cause in words. Messages of errors are payload; without the right to see them only their types are named."""
     key = story.workflow.phase.key
-    if key in ("message", "event", "child", "sleeping", "backoff") and story.workflow.run_after is not None:
+    if key in ("message", "event", "stream", "child", "sleeping", "backoff") and story.workflow.run_after is not None:
         key = "ready"
     return CAUSES[key](story, with_payload)
 
@@ -59,11 +60,17 @@ def kept(story: Story, but: int | None = None) -> str:
     return f"{plural(count, 'step is', 'steps are')} recorded and will not run again."
 
 
+def gap_of(story: Story) -> str:
+    """Why nobody would take it, as a clause; "" when someone would."""
+    own = story.workflow
+    return story.coverage.gap(own.queue, own.name, own.version)
+
+
 def _queued(story: Story, with_payload: bool) -> SafeString:
     own, queue = story.workflow, story.queue
     where = "no queue" if own.queue == INTERNAL_QUEUE else own.queue
     since = format_html("It has waited {}.", long((story.now - (own.run_after or own.created_at)).total_seconds()))
-    if gap := story.coverage.gap(own.queue, own.name):
+    if gap := gap_of(story):
         return sentences(
             format_html("<b>Queued, and {}.</b>", gap),
             since, "It starts with the first executor that can run it; nothing is lost until then.",
@@ -77,6 +84,10 @@ def _queued(story: Story, with_payload: bool) -> SafeString:
         rate = f"{queue.rate_limit:,} starts in {long(queue.rate_period or 0)}"
         begin = format_html("<b>Queued in <code>{}</code></b>, which allows {}.", where, rate)
         return sentences(begin, since, _ahead(story))
+    if story.partition and story.partition.holds:
+        words = "<b>Queued in <code>{}</code>: partition <code>{}</code> is at its {}.</b>"
+        limit = "limit" if story.partition.holds == AT_LIMIT else "rate limit"
+        return sentences(format_html(words, where, story.partition.key or "without a key", limit), since, _ahead(story))
     if own.queue == INTERNAL_QUEUE:
         return sentences(_bold("Waits for an executor with room."), since, _ahead(story))
     begin = format_html("<b>Queued in <code>{}</code></b>, waits for an executor with room.", where)
@@ -99,7 +110,7 @@ def _ahead(story: Story) -> str:
 
 
 def _unserved(story: Story, with_payload: bool) -> SafeString:
-    gap = story.coverage.gap(story.workflow.queue, story.workflow.name)
+    gap = gap_of(story)
     if not gap:
         return sentences(_bold("An executor that can run it is back."), "It goes on within half a minute.")
     return sentences(
@@ -194,6 +205,12 @@ def _event(story: Story, with_payload: bool) -> SafeString:
     return sentences(format_html("<b>Parked for {}</b>{}.", what, _limit(story)), kept(story))
 
 
+def _stream(story: Story, with_payload: bool) -> SafeString:
+    owner, _, key = about(story).rpartition("/")
+    what = format_html("stream <code>{}</code> of {}", key, workflow_link(owner))
+    return sentences(format_html("<b>Parked for {}</b>{}.", what, _limit(story)), kept(story))
+
+
 def _child(story: Story, with_payload: bool) -> SafeString:
     pk = about(story)
     child = story.children.get(pk)
@@ -227,7 +244,7 @@ def _backoff(story: Story, with_payload: bool) -> SafeString:
 
 
 def _ready(story: Story, with_payload: bool) -> SafeString:
-    if gap := story.coverage.gap(story.workflow.queue, story.workflow.name):
+    if gap := gap_of(story):
         return sentences(format_html("<b>Due to go on, but {}.</b>", gap), kept(story))
     return sentences(_bold("Due to go on."), "An executor takes it in a moment.", kept(story))
 
@@ -308,6 +325,6 @@ def about(story: Story) -> str:
 
 CAUSES: dict[str, Callable[[Story, bool], SafeString]] = {
     "queued": _queued, "unserved": _unserved, "delayed": _delayed, "running": _running, "sleeping": _sleeping,
-    "message": _message, "event": _event, "child": _child, "backoff": _backoff, "ready": _ready,
+    "message": _message, "event": _event, "stream": _stream, "child": _child, "backoff": _backoff, "ready": _ready,
     "success": _success, "failed": _failed, "cancelled": _cancelled, "dead": _dead,
 }  # fmt: skip

@@ -47,7 +47,7 @@ PHASES = {
               "Parked until a message on its topic arrives or the timeout passes."),
         Phase("event", "parked", "event", "Awaits event",
               "Parked until another workflow sets the event it reads, or the timeout passes."),
-        Phase("stream", "parked", "event", "Awaits stream",
+        Phase("stream", "parked", "stream", "Awaits stream",
               "Parked until another workflow writes to the stream it reads, or ends."),
         Phase("child", "parked", "child", "Awaits child", "Parked until another workflow ends."),
         Phase("backoff", "backoff", "backoff", "Backing off",

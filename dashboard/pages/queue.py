@@ -14,10 +14,11 @@ from django.views.decorators.http import require_safe
 from durable.models import Queue, Workflow
 from durable.states import Status
 
-from ..access import may
+from ..access import allowed, may
 from ..census import Census, Coverage
 from ..console import console_of
 from ..lines import Line
+from ..partitions import MOST, Partition, partitions_of
 from ..waiting import Answer, in_line, why
 from ..wording import plural, rough
 
@@ -67,6 +68,8 @@ class QueuePage:
             "At its limit": f"because all {plural(row.concurrency or 0, 'slot')} are in use",
             "At rate limit": f"because {plural(row.rate_limit or 0, 'start')} were made in the window",
         }.get(line.state.word, "")
+        if not cause and self.partitions and all(each.holds for each in self.partitions[0] if each.waiting):
+            cause = "because every partition of them is at a limit"
         waited = f"; the oldest for {rough(self.console.as_of - line.since)}" if line.since else ""
         verb = "waits" if line.waiting == 1 else "wait"
         return f"{line.waiting_figure} {verb}{' ' if cause else ''}{cause}{waited}."
@@ -112,6 +115,20 @@ class QueuePage:
     def waiting(self) -> list[Workflow]:
         """Those that wait, the next first."""
         return list(in_line(self.alias, self.name)[:SHOWN])
+
+    @cached_property
+    def partitions(self) -> tuple[list[Partition], bool] | None:
+        """How its partitions stand, None for a queue without."""
+        return partitions_of(self.line.row, self.workflows) if self.line.row.partitioned else None
+
+    @property
+    def partitions_shown(self) -> list[Partition]:
+        return self.partitions[0][:MOST] if self.partitions else []
+
+    @property
+    def may_act(self) -> bool:
+        """Whether this person may pause it and change its limits."""
+        return self.line.is_declared and allowed(self.request, "operate_queue")
 
     @cached_property
     def asked(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from hashlib import blake2s
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from durable.errors import WorkflowNotFound
-from durable.models import Step, Workflow
+from durable.models import Kind, Step, Workflow
 
 from ..access import allowed, may, refuse
 from ..asked import DOWNLOADS, KEY, TABS, Asked
@@ -31,8 +31,10 @@ from ..lanes import Lane
 from ..phrases import took
 from ..sheet import Sheet
 from ..story import Slot, Story, find, spell, tell, token
+from ..streams import MOST, Stream, streams_of
 from ..traces import Told, told
 from ..why import failure_of, why
+from .news import news_address
 
 EVERY = "2s"
 FRESH = {"running": 10, "queued": 10}
@@ -46,6 +48,16 @@ class Tab:
     word: str
     count: int | None
     href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A value of an event, the address of its slot, and the values before it, newest first."""
+
+    row: Any
+    shown: Payload | None
+    href: str
+    older: list[Published] = field(default_factory=list)
 
 
 @may("view")
@@ -67,7 +79,14 @@ def fresh_token(request: HttpRequest, pk: str) -> str:
         said, row = token(pk, console.alias)
     except Workflow.DoesNotExist:
         raise WorkflowNotFound(workflow_id=pk) from None
+    if request.GET.get("tab") == "streams":
+        said += written(streams_of(console.alias, row, False))
     return sealed(said, row, console.as_of.timestamp())
+
+
+def written(streams: list[Stream]) -> str:
+    """How long the streams are: a step may write to them without a slot of its own."""
+    return "".join(f".{stream.count}" for stream in streams)
 
 
 def sealed(said: str, row: Any, now: float) -> str:
@@ -123,7 +142,8 @@ class WorkflowPage:
     @property
     def poll(self) -> str:
         """Where htmx asks for news."""
-        seal = sealed(spell(self.workflow), self.workflow, self.console.as_of.timestamp())
+        said = spell(self.workflow) + (written(self.all_streams) if self.asked.tab == "streams" else "")
+        seal = sealed(said, self.workflow, self.console.as_of.timestamp())
         return "?" + urlencode([*self.asked.pairs(), ("since", seal)], safe=",")
 
     @cached_property
@@ -143,16 +163,21 @@ class WorkflowPage:
         return facts(self.story, self.sheet.spent)
 
     @property
-    def deeds(self) -> list[Deed]:
-        """What this person may do with it; none without the right."""
-        return deeds_of(self.story) if allowed(self.request, "operate") else []
+    def news(self) -> str:
+        """Where the page hears that something has changed, "" where it must ask."""
+        return "" if self.workflow.is_finished else news_address(self.request, self.workflow.pk)
+
+    @cached_property
+    def deeds(self) -> tuple[list[Deed], list[Deed]] | None:
+        """What this person may do with it, the usual and the rest; None without the right."""
+        return deeds_of(self.story, self.asked) if allowed(self.request, "operate") else None
 
     @property
     def tabs(self) -> list[Tab]:
         own = self.workflow
         counts = {
             "steps": own.steps_count, "events": own.events_count, "messages": own.messages_count,
-            "attempts": own.owners_count + own.tries_count, "audit": own.audit_count,
+            "streams": own.streams_count, "attempts": own.owners_count + own.tries_count, "audit": own.audit_count,
         }  # fmt: skip
         links = {name: self.asked.link(tab=name) for name in TABS}
         return [Tab(name, name.capitalize(), counts.get(name), links[name]) for name in TABS]
@@ -175,14 +200,38 @@ class WorkflowPage:
         return log(self.story)
 
     @property
-    def events(self) -> list[tuple[Any, Payload | None]]:
+    def events(self) -> list[Published]:
+        """The newest value of each key with those before it, in the order in which the keys were first set."""
         own = [event for event in self.story.events if event.workflow_id == self.workflow.pk]
-        return [(event, self._shown("Value", event)) for event in own]
+        made = [Published(event, self._shown("Value", event), self.asked.link(tab="timeline", step=str(event.seq)))
+                for event in own]  # fmt: skip
+        by_key: dict[str, list[Published]] = {}
+        for one in made:
+            by_key.setdefault(one.row.key, []).append(one)
+        return [replace(values[-1], older=values[-2::-1]) for values in by_key.values()]
 
     @property
-    def messages(self) -> list[tuple[Any, Payload | None]]:
+    def messages(self) -> list[tuple[Any, Payload | None, str, datetime | None]]:
+        """Messages to it; each with its body, the address of the slot that received it, and when that was."""
         own = [message for message in self.story.messages if message.workflow_id == self.workflow.pk]
-        return [(message, self._shown("Body", message)) for message in own]
+        made = []
+        for message in own:
+            slot = self.story.slot(str(message.consumed_seq)) if message.consumed_seq else None
+            href = self.asked.link(tab="timeline", step=str(message.consumed_seq))
+            made.append((message, self._shown("Body", message), href, slot.completed_at if slot else None))
+        return made
+
+    @cached_property
+    def all_streams(self) -> list[Stream]:
+        return streams_of(self.console.alias, self.workflow, self.with_payload)
+
+    @property
+    def streams(self) -> list[Stream]:
+        return self.all_streams[:MOST]
+
+    @property
+    def has_more_streams(self) -> bool:
+        return len(self.all_streams) > MOST
 
     def _shown(self, name: str, row: Any) -> Payload | None:
         return payload(name, row.text, row.size) if self.with_payload else None
@@ -242,6 +291,25 @@ class WorkflowPage:
         """The page of the workflow that the selected slot speaks of, "" when it speaks of none."""
         child = self.story.child_of(self.asked.step)
         return reverse("durable_dashboard:workflow", args=[child]) if child else ""
+
+    @property
+    def step_deeds(self) -> list[tuple[str, str, str]]:
+        """What this person may do from the selected slot on: word, icon, address."""
+        step = self.asked.step
+        if self.deeds is None or not step.isdigit() or self.story.slot(step) is None:
+            return []
+        words = {"fork": "Fork from here…", "rewind": "Rewind to here…"}
+        every = [deed for deeds in self.deeds for deed in deeds]
+        return [(words[each.name], each.icon, each.address) for each in every if each.name in words and each.is_open]
+
+    @property
+    def reads(self) -> str:
+        """The page of the stream that the selected slot wrote to, "" when it wrote to none."""
+        slot = self.story.slot(self.asked.step)
+        if slot is None or slot.kind != Kind.STREAM:
+            return ""
+        key = self.story.hints(slot.workflow).keys.get(slot.seq)
+        return "" if key is None else reverse("durable_dashboard:stream", args=[slot.workflow, key])
 
     @property
     def show_all(self) -> dict[str, str]:

@@ -29,6 +29,14 @@ from ..paging import Page, capped_count, figure
 
 ALWAYS = ("queued", "delayed", "running", "sleeping", "message", "event", "child", "backoff",
           "success", "failed", "cancelled", "dead")  # fmt: skip
+VIEWS = (
+    ("Dead letters", WorkflowFilter(phase=("dead",))),
+    ("Failures", WorkflowFilter(phase=("failed", "dead"))),
+    ("Waits for code", WorkflowFilter(phase=("unserved",))),
+    ("Forks", WorkflowFilter(is_fork=True)),
+    ("In a queue", WorkflowFilter(queues_only=True)),
+)
+"""What people look for often, by name."""
 PERIODS = (("", "any time"), ("15m", "last 15 m"), ("1h", "last hour"), ("24h", "last 24 h"), ("7d", "last 7 d"))
 
 
@@ -150,6 +158,25 @@ class Listing:
         """Whether the form of the side is in use."""
         return bool(self.filter.name or self.filter.queue or self.filter.created_after or self.filter.created_before)
 
+    @property
+    def name(self) -> str:
+        """The name that the form of the side edits; several are only chips."""
+        return self.filter.name if isinstance(self.filter.name, str) else ""
+
+    @property
+    def id_prefix(self) -> str:
+        return self.filter.id_prefix if isinstance(self.filter.id_prefix, str) else ""
+
+    @property
+    def views(self) -> list[tuple[str, str, bool]]:
+        """Ready searches: what they find, the address, whether this is the one."""
+        return [(word, "?" + chosen.to_query(), chosen == self.filter) for word, chosen in VIEWS]
+
+    @property
+    def is_of_the_dead(self) -> bool:
+        """Whether only dead letters are shown, which want a word of explanation."""
+        return self.filter.phase == ("dead",) and not self.filter.status
+
     @cached_property
     def facets(self) -> list[dict[str, Any]]:
         """The statuses, with how many of the other parts of the filter match in each."""
@@ -184,7 +211,9 @@ class Listing:
     @property
     def hidden_of_side(self) -> list[tuple[str, str]]:
         """The parts of the filter that the form of the side does not edit."""
-        return list(self.filter.pairs(name=None, queue=(), id_prefix=None, created_after=None, created_before=None))
+        edited = {"queue": (), "created_after": None, "created_before": None}
+        edited |= {name: None for name in ("name", "id_prefix") if isinstance(getattr(self.filter, name), str)}
+        return list(self.filter.pairs(**edited))
 
     @property
     def hidden_but_before(self) -> list[tuple[str, str]]:

@@ -7,10 +7,13 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from durable.errors import InvalidOption
+from durable.filters import WorkflowFilter
 from durable.models import Workflow
 from durable.states import PHASES, Phase
 
@@ -118,6 +121,23 @@ def filesize(value: int | None) -> str:
 def count(value: int) -> str:
     """A figure with thousands: "1,482"."""
     return f"{value:,}"
+
+
+@register.filter
+def tag_links(attributes: Any) -> list[tuple[str, str]]:
+    """Each tag with the address of the list of all workflows that have it, "" for one that cannot be looked up."""
+    if not isinstance(attributes, dict):
+        return []
+    return list(zip(tags(attributes), map(all_with, attributes.items()), strict=True))
+
+
+def all_with(attribute: tuple[str, Any]) -> str:
+    """The address of the list of all workflows with an attribute, "" for one that no database can look up."""
+    try:
+        chosen = WorkflowFilter.of(attributes=[attribute])
+    except InvalidOption:
+        return ""
+    return f"{reverse('durable_dashboard:workflows')}?{chosen.to_query()}"
 
 
 @register.filter

@@ -86,7 +86,49 @@
     const selecting = selection && !selection.isCollapsed && element.contains(selection.anchorNode);
     const active = document.activeElement;
     const typing = active && active.matches("input, select, textarea") && element.contains(active);
-    if (document.hidden || selecting || typing) event.preventDefault();
+    const source = sources.get(element.dataset.news);
+    const told = event.detail.requestConfig.triggeringEvent;
+    const early = source && source.readyState === EventSource.OPEN && !told && Date.now() - source.asked < PATIENCE;
+    if (document.hidden || selecting || typing || early) event.preventDefault();
+    else if (source) source.asked = Date.now();
+  });
+
+  /* data-news="address": word of changes as they happen. What changed, the part asks for itself; while word comes,
+     its own clock need not run as fast, and where none can come, the clock is enough. */
+  const PATIENCE = 10000;
+  const sources = new Map();
+  function listen() {
+    const wanted = new Set();
+    for (const element of document.querySelectorAll("[data-news]")) if (!document.hidden) wanted.add(element.dataset.news);
+    for (const [address, source] of sources) {
+      if (wanted.has(address)) continue;
+      source.close();
+      sources.delete(address);
+    }
+    for (const address of wanted) {
+      if (sources.has(address)) continue;
+      const source = new EventSource(address);
+      const tell = () => {
+        for (const element of document.querySelectorAll("[data-news]")) {
+          if (element.dataset.news === address) htmx.trigger(element, "durable:news");
+        }
+      };
+      source.asked = 0;
+      source.addEventListener("changed", tell);
+      source.addEventListener("over", () => { source.close(); tell(); });
+      sources.set(address, source);
+    }
+  }
+  document.addEventListener("visibilitychange", listen);
+  document.addEventListener("htmx:afterSwap", listen);
+  listen();
+
+  /* A list that grows while one watches keeps its newest lines. */
+  const LINES = 1000;
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const list of document.querySelectorAll("[data-tail]")) {
+      while (list.children.length > LINES) list.firstElementChild.remove();
+    }
   });
   document.addEventListener("durable:fresh", (event) => {
     const fresh = document.getElementById("fresh");

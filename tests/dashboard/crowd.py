@@ -9,11 +9,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from durable.models import AuditEntry, Executor, Queue, Workflow
+from durable.conf import conf
+from durable.models import AuditEntry, Executor, Queue, Schedule, StreamEntry, Version, Workflow
 
 HOSTILE = """<script>alert(1)</script><img src=x onerror="y">'"`{{ 7|add:7 }}&amp;%00/../?#~"""
 WAITS = ("sleep", "message:payment", "message:", "event:ledger/closed", "child:invoice-1", "retry:push", None, "odd")
-PAGES = ("", "workflows/", "queues/", "executors/")
+PAGES = ("", "workflows/", "queues/", "executors/", "schedules/", "versions/")
 
 
 def make_executor(label: str, **columns: Any) -> Executor:
@@ -84,6 +85,34 @@ def make_crowd() -> None:
     make_workflow("cancelled-2", **ended("CANCELLED", timeout=60.0, deadline=now - timedelta(seconds=1)))
     make_workflow("dead-1", **ended("MAX_RECOVERY_ATTEMPTS_EXCEEDED", recovery_attempts=100))
     AuditEntry.objects.create(actor="jonas", action="cancel", target="cancelled-1")
+    make_schedule("nightly", override={"cron": "0 4 * * *"}, cron="0 4 * * *", paused=True)
+    make_schedule("often", cron="*/15 * * * *", declared={})
+    make_workflow("sched-nightly-1", name="shop.tidy", **ended("SUCCESS", schedule="nightly", forked_from="success-1"))
+    make_stream("running-1", "words", 3)
+    make_version("b20c44e")
+    Queue.objects.create(
+        name="tenants", declared={"partition_concurrency": 1}, partition_concurrency=1, partitioned=True
+    )
+
+
+def make_schedule(name: str, **columns: Any) -> Schedule:
+    """One that code declares, unless `columns` say otherwise."""
+    declared = {"workflow": "shop.checkout", "cron": "0 2 * * *", "timezone": "Europe/Berlin", "catch_up": "newest",
+                "queue": None}  # fmt: skip
+    return Schedule.objects.create(**{"name": name, **declared, "declared": {**declared, "code": True}, **columns})
+
+
+def make_stream(workflow: str, key: str, count: int, closed: bool = False) -> None:
+    """A stream of the numbers from 0, each written by the slot after its number."""
+    values = [str(number) for number in range(count)] + ([None] if closed else [])
+    StreamEntry.objects.bulk_create(
+        StreamEntry(workflow_id=workflow, key=key, offset=offset, seq=offset + 1, value=value)
+        for offset, value in enumerate(values)
+    )
+
+
+def make_version(name: str, **columns: Any) -> Version:
+    return Version.objects.create(application=conf().APPLICATION_NAME, name=name, **columns)
 
 
 def make_hostile_crowd() -> None:
@@ -102,3 +131,12 @@ def make_hostile_crowd() -> None:
     make_workflow("cancelled", **who, **ended("CANCELLED"))
     make_workflow(f"dead {text}", **who, **ended("MAX_RECOVERY_ATTEMPTS_EXCEEDED", recovery_attempts=3))
     AuditEntry.objects.create(actor=text, action="cancel", target="cancelled")
+    AuditEntry.objects.create(actor=text, action=text, kind="schedule", target=text, detail={"reason": text})
+    make_schedule(text, workflow=text, queue=text, context=json.dumps({text: text}), override={"queue": text})
+    make_schedule(f"{text} broken", cron=text, timezone=text, catch_up=text)
+    make_workflow("scheduled", **who, schedule=text, partition_key=text)
+    StreamEntry.objects.create(workflow_id=text, key=text, offset=0, seq=1, value=json.dumps({text: text}))
+    StreamEntry.objects.create(workflow_id=text, key=text, offset=1, seq=1, value=text)
+    make_version(text)
+    Queue.objects.create(name=f"{text} parted", partitioned=True, partition_rate_limit=1, partition_rate_period=9.0,
+                         partition_starts={text: [text, time.time()]}, override={text: text})  # fmt: skip

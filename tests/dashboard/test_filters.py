@@ -11,13 +11,17 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from durable.errors import InvalidOption
-from durable.filters import WorkflowFilter
+from durable.filters import CRITERIA, WorkflowFilter
 from durable.models import Workflow
 from durable.states import FINAL, PHASES, Status
 
-from .crowd import ended, make_crowd, make_workflow
+from .crowd import ended, make_workflow
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+ATTRIBUTES = (
+    ("region", "eu west"), ("vip", True), ("n", 3), ("text", "3"), ("none", None), ("a=b", 'x"='), ("e", ""),
+    (" k ", " v "), ("nested", {"a": 1.5}), ("ü", "ä+&"),
+)  # fmt: skip
 FULL = WorkflowFilter(
     status=("ERROR", "SUCCESS"),
     phase=("failed", "sleeping"),
@@ -29,7 +33,22 @@ FULL = WorkflowFilter(
     created_before=NOON + timedelta(hours=1, microseconds=5),
     executor="e-1",
     parent="p 1",
-    version="b20c44e",
+    version=("b20c44e", "v=2"),
+    user="ann",
+    application="shop",
+    forked_from="o 0",
+    schedule="nightly",
+    dedup_id="d&1",
+    error_type="CardDeclined",
+    started_after=NOON,
+    started_before=NOON + timedelta(hours=2),
+    completed_after=NOON - timedelta(days=1),
+    completed_before=NOON + timedelta(days=1),
+    was_forked_from=False,
+    is_fork=True,
+    has_parent=True,
+    queues_only=True,
+    attributes=ATTRIBUTES,
 )
 
 
@@ -46,6 +65,25 @@ def test_a_filter_survives_the_way_through_an_address():
     assert read("") == WorkflowFilter()
     assert not WorkflowFilter()
     assert FULL
+
+
+def test_that_filter_says_all_that_a_filter_can_say():
+    assert [name for name in CRITERIA if getattr(FULL, name) in (None, ())] == []
+
+
+def test_flags_attributes_and_several_values_are_read_from_an_address():
+    chosen = read("is_fork=no&has_parent=TRUE&queues_only=1&name=a&name=b&name=a&attributes=region=eu&attribute=n=3")
+    assert (chosen.is_fork, chosen.has_parent, chosen.queues_only, chosen.was_forked_from) == (False, True, True, None)
+    assert chosen.name == ("a", "b")
+    assert chosen.attributes == (("region", "eu"), ("n", 3))
+    assert read("attributes=n=3&attributes=n=4").attributes == (("n", 4),)
+    assert read('attributes="a%3Db"%3Dc').attributes == (("a=b", "c"),)
+
+
+def test_the_search_box_knows_them_too():
+    chosen = WorkflowFilter.parse('attribute:region=eu error:CardDeclined user:ann "attributes:x" is_fork:yes')
+    assert chosen.attributes == (("region", "eu"),) and chosen.is_fork is True
+    assert (chosen.error_type, chosen.user, chosen.id_prefix) == ("CardDeclined", "ann", "attributes:x")
 
 
 def test_parameters_of_others_and_blank_ones_are_left_alone():
@@ -83,12 +121,26 @@ def test_a_time_is_read_as_people_and_programs_write_it(text: str):
         ("created_before=0001-01-01", "24h"),
         ("name=a%00b", "zero character"),
         ("q=stauts:failed", "did you mean status"),
+        ("is_fork=perhaps", "true or false"),
+        ("attributes=region", "key=value"),
+        ("attributes==x", "key=value"),
+        ("attributes=a=[1]", "an object of these"),
+        ("attributes=a=" + "9" * 400, "an object of these"),
+        ('attributes="a', "key=value"),
+        ("started_before=soon", "24h"),
         ("q=" + "+".join(map(str, range(1001))), "at most 1,000"),
     ],
 )
 def test_a_bad_value_is_refused_with_a_hint(query: str, message: str):
     with pytest.raises(InvalidOption, match=message):
         read(query)
+
+
+def test_a_program_that_wants_one_of_no_values_is_told_so_and_does_not_get_everything():
+    for name in ("ids", "status", "name", "attributes"):
+        with pytest.raises(InvalidOption, match="leave it out"):
+            WorkflowFilter.of(**{name: []})
+    assert WorkflowFilter.of(ids=None) == WorkflowFilter()
 
 
 def test_the_search_box_speaks_a_small_language():
@@ -128,7 +180,13 @@ def test_a_phase_finds_exactly_what_is_shown_in_that_phase(database: str):
 
 
 def test_status_and_phase_widen_each_other_and_other_parts_narrow(database: str):
-    make_crowd()
+    make_workflow("queued-1")
+    make_workflow("queued-2", queue="imports")
+    make_workflow("queued-3", queue="nobody")
+    make_workflow("running-1", status="PENDING", executor="id-worker-1")
+    make_workflow("success-1", **ended("SUCCESS"))
+    make_workflow("failed-1", **ended("ERROR"))
+    make_workflow("dead-1", **ended(Status.DEAD))
     assert found(WorkflowFilter(status=("SUCCESS",), phase=("failed",))) == {"success-1", "failed-1"}
     assert found(WorkflowFilter(status=("SUCCESS",), queue=("mail",))) == set()
     assert found(WorkflowFilter(queue=("imports", "nobody"))) == {"queued-2", "queued-3"}

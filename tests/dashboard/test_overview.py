@@ -86,7 +86,7 @@ def test_every_page_says_when_no_executor_takes_work(operator_client: Client):
     ("change", "word", "sentence"),
     [
         ({"paused": True}, "Paused", "The queue is paused."),
-        ({"concurrency": 1}, "At its limit", "All 1 slot of orders are in use."),
+        ({"concurrency": 1}, "At its limit", "The only slot of orders is in use."),
         ({"rate_limit": 1, "rate_period": 60.0}, "At rate limit", "1 start were made in the window"),
         ({"worker_concurrency": 1}, "Waits", "Every executor that knows it is at its limit."),
         ({}, "Waits", "It is next and starts in a moment."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -22,10 +24,9 @@ def every_address() -> list[str]:
         if getattr(outer, "app_name", None) == "durable_dashboard":
             for route in outer.url_patterns:
                 name = f"durable_dashboard:{route.name}"
-                try:
-                    found.append(reverse(name))
-                except NoReverseMatch:
-                    found.append(reverse(name, args=["some-id"]))
+                for ids in ([], ["some-id"], ["some-id", "some-id"]):
+                    with suppress(NoReverseMatch):
+                        found.append(reverse(name, args=ids))
     return [address for address in found if address != reverse("durable_dashboard:login")]
 
 
@@ -34,7 +35,7 @@ def page(name: str) -> str:
 
 
 def test_the_walk_over_the_addresses_sees_them_all():
-    assert len(every_address()) == 10
+    assert len(every_address()) == 34
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
@@ -177,13 +178,18 @@ def test_the_theme_is_kept_in_a_cookie_and_set_on_the_page(operator_client: Clie
 
 def test_the_navigation_says_where_one_is(operator_client: Client):
     make_crowd()
-    for name, word in (("", "Overview"), ("workflows/", "Workflows"), ("queues/orders/", "Queues")):
+    places = (
+        ("", "Overview"), ("workflows/", "Workflows"), ("workflows/parked-1/cancel/", "Workflows"),
+        ("queues/orders/", "Queues"), ("schedules/nightly/", "Schedules"), ("versions/", "Versions"),
+    )  # fmt: skip
+    for name, word in places:
         assert f'<a href="{page(name.split("/")[0] + "/" if name else "")}" aria-current="page">{word}</a>' in (
             operator_client.get(page(name)).text
         )
 
 
-@pytest.mark.parametrize(("name", "most"), [("", 16), ("workflows/", 16), ("queues/", 8), ("executors/", 7)])
+@pytest.mark.parametrize(("name", "most"), [("", 16), ("workflows/", 16), ("queues/", 8), ("executors/", 7),
+                                            ("schedules/", 8), ("versions/", 8)])  # fmt: skip
 def test_a_page_asks_the_same_few_queries_however_much_it_shows(operator_client: Client, name: str, most: int):
     make_crowd()
     few = operator_client.get(page(name)).wsgi_request.durable_console.queries

@@ -1,4 +1,4 @@
-"""The page of one workflow, and the two things that a person can do with it."""
+"""The page of one workflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -20,11 +19,12 @@ from dashboard.armour import HEADERS
 from dashboard.asked import TABS
 from durable.models import AuditEntry, Event, Executor, Message, Queue, Step, Workflow
 
-from .crowd import HOSTILE, ended, make_crowd, make_executor, make_hostile_crowd, make_workflow, parked
+from .crowd import HOSTILE, ended, make_crowd, make_executor, make_hostile_crowd, make_workflow
 from .journals import Journal, error_of, failed_checkout
 from .markup import Markup
 
 HTMX = {"HX-Request": "true"}
+ACTIONS = ("cancel", "resume", "restart", "fork", "rewind", "send", "delay", "delete")
 CAUSES = {
     "queued-1": "Queued: the only place of orders is in use.",
     "queued-2": "Queued: queue imports is paused.",
@@ -175,7 +175,7 @@ def test_a_large_payload_is_cut_until_all_of_it_is_asked_for(operator_client: Cl
 def test_it_asks_for_news_until_it_has_ended(operator_client: Client):
     make_crowd()
     page = operator_client.get(address("parked-1", "?step=0")).text
-    assert 'hx-trigger="every 2s"' in page and "data-poll" in page
+    assert 'hx-trigger="every 2s, durable:news"' in page and "data-poll" in page
     poll = re.search(r'hx-get="([^"]+)"', page)
     assert poll
     query = poll[1].replace("&amp;", "&")
@@ -217,8 +217,10 @@ def test_looking_changes_nothing(operator_client: Client):
         operator_client.get(address("checkout-1", query))
         operator_client.head(address("checkout-1", query))
         operator_client.get(address("checkout-1", query), headers=HTMX)
-    for action in ("cancel", "resume"):
-        assert operator_client.get(address("checkout-1", action=action)).status_code == 405
+    for action in ACTIONS:
+        assert operator_client.get(address("checkout-1", action=action)).status_code == 200
+        operator_client.head(address("checkout-1", action=action))
+        assert operator_client.put(address("checkout-1", action=action)).status_code == 405
     assert operator_client.post(address("checkout-1")).status_code == 405
     assert everything() == before
 
@@ -264,79 +266,11 @@ def test_an_unknown_id_is_a_page_that_says_so(operator_client: Client):
         operator_client.get(address("nobody")),
         operator_client.get(address("nobody"), headers=HTMX),
         operator_client.get(address("nobody", "?since=x"), headers=HTMX),
-        operator_client.post(address("nobody", action="cancel")),
-        operator_client.post(address("nobody", action="resume")),
+        *(operator_client.get(address("nobody", action=action)) for action in ACTIONS),
+        *(operator_client.post(address("nobody", action=action)) for action in ACTIONS),
     ):
         assert answer.status_code == 404 and "nobody" in answer.text
     assert not AuditEntry.objects.exists()
-
-
-def test_cancel_cancels_and_says_who_did(operator_client: Client):
-    make_workflow("parked", **parked("sleep"))
-    assert "Cancel ends it now" in operator_client.get(address("parked")).text
-    answer = operator_client.post(address("parked", "?tab=steps", action="cancel"), follow=True)
-    assert answer.redirect_chain == [(address("parked", "?tab=steps"), 302)]
-    assert Workflow.objects.get(pk="parked").status == "CANCELLED"
-    assert "What it recorded stays" in answer.text
-    assert "Cancelled by operator from the dashboard" in why(answer.text)
-    [entry] = AuditEntry.objects.all()
-    assert (entry.actor, entry.action, entry.target, entry.source) == ("operator", "cancel", "parked", "dashboard")
-
-
-def test_cancel_of_what_has_ended_changes_nothing(operator_client: Client):
-    make_workflow("over", **ended("SUCCESS"))
-    answer = operator_client.post(address("over", action="cancel"), follow=True)
-    assert "nothing to cancel" in answer.text and Workflow.objects.get(pk="over").status == "SUCCESS"
-    assert AuditEntry.objects.get().detail == {"changed": False}
-
-
-def test_resume_lets_it_go_on_and_says_who_did(operator_client: Client):
-    make_executor("worker-1")
-    journal = Journal("stopped", **ended("CANCELLED"))
-    journal.step(1, "charge", 2, 3)
-    page = operator_client.get(address("stopped")).text
-    assert "Resume goes on at step 2; step 1 stays recorded." in page
-    answer = operator_client.post(address("stopped", action="resume"), follow=True)
-    assert Workflow.objects.get(pk="stopped").status == "ENQUEUED" and "Resumed." in answer.text
-    assert AuditEntry.objects.get().action == "resume"
-
-
-def test_resume_says_in_words_why_it_cannot(operator_client: Client):
-    failed_checkout()
-    page = operator_client.get(address("checkout-1")).text
-    assert "a resume would only raise it again" in page and page.count('aria-disabled="true"') == 2
-    answer = operator_client.post(address("checkout-1", action="resume"), follow=True)
-    assert "cannot be resumed" in answer.text and Workflow.objects.get(pk="checkout-1").status == "ERROR"
-    assert not AuditEntry.objects.exists()
-    make_workflow("over", **ended("SUCCESS"))
-    assert "nothing to resume" in operator_client.post(address("over", action="resume"), follow=True).text
-
-
-def test_htmx_gets_the_part_that_an_action_changed(operator_client: Client):
-    make_workflow("parked", **parked("sleep"))
-    answer = operator_client.post(address("parked", action="cancel"), headers=HTMX)
-    assert answer.status_code == 200 and "<html" not in answer.text
-    assert "Cancelled" in why(answer.text) and "What it recorded stays" in answer.text
-
-
-def test_who_may_only_look_has_no_buttons_and_cannot_act(viewer_client: Client):
-    make_workflow("parked", **parked("sleep"))
-    page = viewer_client.get(address("parked")).text
-    assert "d-acts" not in page and address("parked", action="cancel") not in page
-    for action in ("cancel", "resume"):
-        assert viewer_client.post(address("parked", action=action)).status_code == 403
-    assert Workflow.objects.get(pk="parked").status == "PENDING" and not AuditEntry.objects.exists()
-
-
-def test_an_action_needs_a_token_against_forgery(database: str):
-    make_workflow("parked", **parked("sleep"))
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(get_user_model().objects.create_superuser("operator"))
-    assert client.post(address("parked", action="cancel")).status_code == 403
-    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get(address("parked")).text)
-    assert token
-    client.post(address("parked", action="cancel"), {"csrfmiddlewaretoken": token[1]})
-    assert Workflow.objects.get(pk="parked").status == "CANCELLED"
 
 
 def test_a_queue_says_how_many_stand_before(operator_client: Client):

@@ -1,0 +1,1 @@
+"""Workflows that a person steers in a browser."""
