@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 
+from durable.filters.phases import waits
 from durable.models import Workflow
 
 from .lines import Line
@@ -40,6 +41,12 @@ def in_line(alias: str, queue: str) -> QuerySet[Workflow]:
     """Those that are ready in a queue and that nobody holds, the next first."""
     ready = Workflow.objects.using(alias).listed().filter(queue=queue, run_after__isnull=False, executor__isnull=True)
     return ready.order_by("priority", "position", "pk")
+
+
+def set_aside(alias: str, queue: str) -> QuerySet[Workflow]:
+    """Those that left a queue's line because no living executor has their function, the oldest first."""
+    aside = Workflow.objects.using(alias).listed().filter(queue=queue, run_after=None).filter(waits("executor"))
+    return aside.order_by("created_at", "pk")
 
 
 def why(workflow: Workflow, line: Line, held: dict[str, int], alias: str) -> Answer:

@@ -19,7 +19,7 @@ from ..census import Census, Coverage
 from ..console import console_of
 from ..lines import Line
 from ..partitions import MOST, Partition, partitions_of
-from ..waiting import Answer, in_line, why
+from ..waiting import Answer, in_line, set_aside, why
 from ..wording import plural, rough
 
 SHOWN = 20
@@ -64,7 +64,7 @@ class QueuePage:
             return "It is paused, and nothing waits." if row.paused else "Nothing waits."
         cause = {
             "Paused": "because the queue is paused",
-            "Unserved": "and no living executor serves it",
+            "Unserved": f"and no living executor {'has its code' if line.servers else 'serves it'}",
             "At its limit": f"because all {plural(row.concurrency or 0, 'slot')} are in use",
             "At rate limit": f"because {plural(row.rate_limit or 0, 'start')} were made in the window",
         }.get(line.state.word, "")
@@ -113,8 +113,9 @@ class QueuePage:
 
     @cached_property
     def waiting(self) -> list[Workflow]:
-        """Those that wait, the next first."""
-        return list(in_line(self.alias, self.name)[:SHOWN])
+        """Those that wait, the next first; those that nobody can run come last."""
+        ready = list(in_line(self.alias, self.name)[:SHOWN])
+        return ready + list(set_aside(self.alias, self.name)[: SHOWN - len(ready)])
 
     @cached_property
     def partitions(self) -> tuple[list[Partition], bool] | None:
@@ -138,7 +139,8 @@ class QueuePage:
     def answer(self) -> Answer | None:
         """Why the asked workflow waits, or the first in line."""
         if self.asked:
-            chosen = in_line(self.alias, self.name).filter(pk=self.asked).first()
+            places = (in_line(self.alias, self.name), set_aside(self.alias, self.name))
+            chosen = next((found for place in places if (found := place.filter(pk=self.asked).first())), None)
         else:
             chosen = self.waiting[0] if self.waiting else None
         return why(chosen, self.line, self.held, self.alias) if chosen else None
