@@ -7,10 +7,12 @@ join the caller's transaction and appear in its query log.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any
@@ -76,7 +78,7 @@ class Own(Session):
     def connect(self) -> Any:
         """The driver's connection, opened when it is not."""
         if self.raw is None:
-            self.wrapper.ensure_connection()
+            off_the_loop(self.wrapper.ensure_connection)
             self.raw = self.wrapper.connection
             self.prepare()
         return self.raw
@@ -89,9 +91,21 @@ class Own(Session):
         with self.lock:
             self.raw = None
             try:
-                self.wrapper.close()
+                off_the_loop(self.wrapper.close)
             except (OperationalError, InterfaceError):
                 self.wrapper.connection = None
+
+
+def off_the_loop(act: Callable[[], None]) -> None:
+    """Do what Django refuses where an event loop runs: a coroutine workflow may call a plain step, and that step be the
+    first to need its connection."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        act()
+    else:
+        with ThreadPoolExecutor(1, thread_name_prefix="durable-connect") as apart:
+            apart.submit(act).result()
 
 
 class OwnPostgres(Own):
