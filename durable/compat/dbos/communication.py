@@ -1,0 +1,120 @@
+"""Messages, events, streams and sleep."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, TypedDict
+
+from .declaring import engine
+from .error import translated
+from .pairs import Call, check_loop, of, pair, verb
+
+
+class SendMessage(TypedDict, total=False):
+    """One message of `DBOS.send_bulk`."""
+
+    destination_id: str
+    message: Any
+    topic: str | None
+    idempotency_key: str | None
+
+
+@verb()
+def send(
+    destination_id: str, message: Any, topic: str | None = None, *, idempotency_key: str | None = None,
+    serialization_type: Any = None, send_to_forks: bool = False,
+) -> Call:  # fmt: skip
+    """Send a message to a workflow."""
+    return of("send", destination_id, message, topic, idempotency_key=idempotency_key)
+
+
+@verb()
+def send_bulk(messages: Sequence[SendMessage]) -> Call:
+    """Send several messages, all or none."""
+    return of("send_bulk", [dict(each) for each in messages])
+
+
+@verb()
+def recv(topic: str | None = None, timeout_seconds: float = 60) -> Call:
+    """The next message of a topic, or None when none comes in time."""
+    return of("recv", topic, timeout_seconds)
+
+
+@verb()
+def set_event(key: str, value: Any, *, serialization_type: Any = None) -> Call:
+    """Publish a value of this workflow under a key."""
+    return of("set_event", key, value)
+
+
+@verb()
+def get_event(workflow_id: str, key: str, timeout_seconds: float = 60) -> Call:
+    """The value that a workflow published, or None when it does not in time."""
+    return of("get_event", workflow_id, key, timeout_seconds)
+
+
+@verb()
+def get_all_events(workflow_id: str) -> Call:
+    """The newest values of all keys that a workflow published."""
+    return of("get_all_events", workflow_id)
+
+
+@verb()
+def sleep(seconds: float) -> Call:
+    """Sleep durably."""
+    return of("sleep", seconds)
+
+
+@verb()
+def write_stream(key: str, value: Any, *, serialization_type: Any = None) -> Call:
+    """Append a value to a stream of this workflow."""
+    return of("write_stream", key, value)
+
+
+@verb()
+def close_stream(key: str) -> Call:
+    """End a stream of this workflow."""
+    return of("close_stream", key)
+
+
+class Communication:
+    """The methods of `DBOS` by which workflows and programs talk."""
+
+    send, send_async = pair(send)
+    send_bulk, send_bulk_async = pair(send_bulk)
+    recv, recv_async = pair(recv)
+    set_event, set_event_async = pair(set_event)
+    get_event, get_event_async = pair(get_event)
+    get_all_events, get_all_events_async = pair(get_all_events)
+    sleep, sleep_async = pair(sleep)
+    write_stream, write_stream_async = pair(write_stream)
+    close_stream, close_stream_async = pair(close_stream)
+
+    @staticmethod
+    def read_stream(
+        workflow_id: str, key: str, *, offset: int = 0, polling_interval_sec: float | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[Any]:  # fmt: skip
+        """The values of a stream in order, until it is closed or its workflow has ended."""
+        check_loop("read_stream")
+        return values_of(engine(), workflow_id, key, offset, timeout_seconds)
+
+    @staticmethod
+    def read_stream_async(
+        workflow_id: str, key: str, *, offset: int = 0, polling_interval_sec: float | None = None,
+        timeout_seconds: float | None = None,
+    ) -> AsyncIterator[Any]:  # fmt: skip
+        """`read_stream` for coroutines."""
+        return avalues_of(engine(), workflow_id, key, offset, timeout_seconds)
+
+
+def values_of(home: Any, workflow_id: str, key: str, offset: int, timeout_seconds: float | None) -> Iterator[Any]:
+    with translated():
+        yield from home.read_stream(workflow_id, key, offset=offset, timeout_seconds=timeout_seconds)
+
+
+async def avalues_of(
+    home: Any, workflow_id: str, key: str, offset: int, timeout_seconds: float | None
+) -> AsyncIterator[Any]:
+    with translated():
+        async for value in home.aread_stream(workflow_id, key, offset=offset, timeout_seconds=timeout_seconds):
+            yield value
