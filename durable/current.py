@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from . import roles
 from .conf import conf
 from .context import scope
 from .executor import living
 from .registry import registry
-from .roles import who
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,20 @@ def executor_id() -> str | None:
 
 def authenticated_user() -> str | None:
     """On whose behalf the calling workflow runs, or the enclosing `SetAuthentication` says; None when nobody said."""
-    return who()[0]
+    return roles.who()[0]
 
 
 def authenticated_roles() -> list[str] | None:
     """The roles that this user may take on; None when nobody said."""
-    return who()[1]
+    return roles.who()[1]
 
 
 def assumed_role() -> str | None:
     """The role that the calling workflow took on because `required_roles` asked for it."""
     run = _run()
-    return run.claimed.assumed_role if run is not None else None
+    if run is None:
+        return None
+    return run.claimed.assumed_role or roles.assumed_role(run.definition.fn, run.claimed.authenticated_roles)
 
 
 def _run() -> Any | None:

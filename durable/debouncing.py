@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from .backends.backend import backend
 from .backends.writing import new_workflow
 from .chance import chance
 from .context import scope
-from .definition import Start, start_options
+from .definition import Start, new_by_name, start_options
+from .engine.children import verify_id
+from .engine.commands import NewWorkflow
+from .engine.drive import drive
 from .errors import InvalidOption
-from .executor.outside import tell
+from .executor.outside import Managing, Outside, tell
 from .handles import WorkflowHandle
-from .options import StartOptions
 from .queue import Queue, start_of
 from .verbs import check_seconds, check_text, managed
 
-TRIES = 100
+LONGEST_KEY = 500
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,11 @@ class Debouncer:
         cls, workflow: Any, *, debounce_timeout_sec: float | None = None, queue: Queue | str | None = None
     ) -> Debouncer:
         """A debouncer for a workflow. Raises `InvalidOption`, `ImproperUse`."""
-        timeout = None if debounce_timeout_sec is None else check_seconds("debounce_timeout_sec", debounce_timeout_sec)
+        timeout = None if debounce_timeout_sec is None else _period("debounce_timeout_sec", debounce_timeout_sec)
         start = start_of(workflow)
         name = queue.name if isinstance(queue, Queue) else queue
-        return cls(replace(start, options=start_options({"queue": name}, start.options)), timeout)
+        given = {} if name is None else {"queue": name}
+        return cls(replace(start, options=start_options(given, start.options)), timeout)
 
     @classmethod
     async def create_async(
@@ -69,27 +73,60 @@ class Debouncer:
 
 
 def _debounce(debouncer: Debouncer, key: str, period: float, args: Any, kwargs: Any) -> WorkflowHandle[Any]:
-    options = debouncer.start.options
-    StartOptions(delay=period)
-    new = debouncer.start.new(args, kwargs)
-    if new.dedup_id is not None or new.partition_key is not None:
-        hint = "a debounced workflow is found by its key, and waits in no partition"
-        raise InvalidOption(option="options", value=options, hint=hint)
-    place = scope.get()
-    parent = place.workflow_id if place is not None else None
-    new = replace(new, id=new.id or chance.new_id(), delay=float(period), parent=parent)
-    whole = f"{new.queue}/{new.class_name or ''}/{new.config_name or ''}/{new.name}/{check_text('debounce_key', key)}"
-    row = new_workflow(new) | {"key": whole, "cap": debouncer.timeout}
-    engine = backend()
-    session = engine.borrowed()
-    with transaction.atomic(using=engine.alias):
-        for _ in range(TRIES):  # a row that is promoted at this moment gives back its key when that is committed
-            if rows := engine.run(session, engine.sql.debounce, new=json.dumps([row])):
-                transaction.on_commit(lambda: tell([], {"t:"}), using=engine.alias)
-                return WorkflowHandle(rows[0][0])
-    raise InvalidOption(
-        option="workflow_id", value=new.id, hint="a workflow has this id already; debounce without an id of your own"
+    return _put(debouncer.start.new(args, kwargs), key, period, debouncer.timeout)
+
+
+def _debounce_by_name(
+    name: str, debounce_key: str, debounce_period_sec: float, args: Iterable[Any] = (), kwargs: Any = None, *,
+    debounce_timeout_sec: float | None = None, class_name: str | None = None, config_name: str | None = None,
+    **options: Any,
+) -> WorkflowHandle[Any]:  # fmt: skip
+    """`Debouncer.debounce` of a workflow that this process need not know. `options`: see `StartOptions`.
+
+    The same series as that of a `Debouncer` for that workflow and queue.
+    """
+    timeout = None if debounce_timeout_sec is None else _period("debounce_timeout_sec", debounce_timeout_sec)
+    new = new_by_name(name, start_options(options), tuple(args), dict(kwargs or {}))
+    return _put(
+        replace(new, class_name=class_name, config_name=config_name), debounce_key, debounce_period_sec, timeout
     )
 
 
+def _put(new: NewWorkflow, key: str, period: float, timeout: float | None) -> WorkflowHandle[Any]:
+    """Put off the pending workflow of a series and give it these inputs, or begin a series with a new one."""
+    delay = _period("debounce_period_sec", period)
+    for option in ("dedup_id", "partition_key", "delay"):
+        if (value := getattr(new, option)) is not None:
+            hint = "a debounced workflow is found by its key, waits its period, and is in no partition"
+            raise InvalidOption(option=option, value=value, hint=hint)
+    place = scope.get() or Outside()
+    own_id = f"{place.workflow_id}-{place.seq}" if isinstance(place, Managing) else chance.new_id()
+    series = _series(new, check_text("debounce_key", key))
+    new = replace(new, id=new.id or own_id, delay=delay, parent=place.workflow_id)
+    engine = backend()
+    row = json.dumps([new_workflow(new) | {"key": series, "cap": timeout}])
+    try:
+        with transaction.atomic(using=engine.alias):
+            [[workflow]] = engine.run(engine.borrowed(), engine.sql.debounce, new=row)
+            transaction.on_commit(lambda: tell([], {"t:"}), using=engine.alias)
+    except IntegrityError:  # a workflow that this series no longer holds has the id: an id runs once
+        drive(verify_id(new), Outside().perform)
+        return WorkflowHandle(new.id)
+    return WorkflowHandle(workflow)
+
+
+def _series(new: NewWorkflow, key: str) -> str:
+    """What calls have in common that put off each other. A long key is stored as its hash: an index has no room."""
+    text = json.dumps([new.queue, new.class_name, new.config_name, new.name, key])
+    return text if len(text) <= LONGEST_KEY else hashlib.sha256(text.encode()).hexdigest()
+
+
+def _period(option: str, value: Any) -> float:
+    seconds = check_seconds(option, value)
+    if seconds < 0:
+        raise InvalidOption(option=option, value=value, hint="give a number of seconds, not negative")
+    return seconds
+
+
 debounce, adebounce = managed(_debounce, lambda handle: handle.workflow_id, WorkflowHandle)
+debounce_by_name, adebounce_by_name = managed(_debounce_by_name, lambda handle: handle.workflow_id, WorkflowHandle)

@@ -114,11 +114,8 @@ class Start(Generic[P, R]):
     def start(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
         check_colour("start", "astart")
         new = self.new(args, kwargs)
-        run = direct.adopt(self._checked, new, self.definition) if scope.get() is None else None
-        if run is None:
-            return WorkflowHandle(start(new))
-        run.executor.run_adopted(run)
-        return WorkflowHandle(run.workflow_id)
+        begun_here = direct.adopt(new, self.definition) if scope.get() is None else None
+        return WorkflowHandle(begun_here or start(new))
 
     def astart(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[WorkflowHandle[Any]]:
         new = self.new(args, kwargs)
@@ -132,13 +129,12 @@ class Start(Generic[P, R]):
         return handle()
 
     async def _astart_outside(self, new: NewWorkflow) -> WorkflowHandle[Any]:
-        run = await sync_to_async(direct.adopt)(self._checked, new, self.definition)
+        if not self.definition.is_async:
+            return WorkflowHandle(await sync_to_async(direct.adopt)(new, self.definition) or await astart(new))
+        run = await sync_to_async(direct.adopt_as_guest)(new, self.definition)
         if run is None:
             return WorkflowHandle(await astart(new))
-        if self.definition.is_async:
-            run.executor.run_as_guest(run, asyncio.get_running_loop())
-        else:
-            run.executor.run_adopted(run)
+        run.executor.run_as_guest(run, asyncio.get_running_loop())
         return WorkflowHandle(run.workflow_id)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -153,7 +149,7 @@ class Start(Generic[P, R]):
             raise InsideStep(verb=self.definition.name)
         if place.place == "workflow":
             return drive(children.call(place, new, self.definition, args, kwargs), place.perform)
-        run, workflow_id = direct.begin(self._checked(new), self.definition)
+        run, workflow_id = self._begin(new)
         if run is not None:
             run.execute(args, kwargs)
             if (value := direct.finish(run)) is not direct.NOT_HERE:
@@ -173,19 +169,19 @@ class Start(Generic[P, R]):
     async def _acall_outside(self, new: NewWorkflow, args: Any, kwargs: Any) -> Any:
         if self.options.queue is not None:
             return await aresult(await astart(new))
-        run, workflow_id = await sync_to_async(lambda: direct.begin(self._checked(new), self.definition))()
+        run, workflow_id = await sync_to_async(self._begin)(new)
         if run is not None:
             await run.aexecute(args, kwargs)
             if (value := direct.finish(run)) is not direct.NOT_HERE:
                 return value
         return await aresult(workflow_id)
 
-    def _checked(self, new: NewWorkflow) -> NewWorkflow:
-        """Refuse an id that is another function's before anything is inserted."""
-        if new.id:
-            place = here(self.definition.name)
-            drive(children.verify_id(new), place.perform)
-        return new
+    def _begin(self, new: NewWorkflow) -> tuple[Any, str]:
+        """The run of a direct call and its id; no run when the id was there, and this call may attach to it."""
+        run, workflow_id = direct.begin(new, self.definition)
+        if run is None:
+            drive(children.verify_id(replace(new, id=workflow_id)), here(self.definition.name).perform)
+        return run, workflow_id
 
     def new(self, args: Any, kwargs: Any) -> NewWorkflow:
         """The row of this start. Raises `TypeError` when the arguments do not fit, `SerializationError` when they
@@ -209,11 +205,13 @@ class Start(Generic[P, R]):
 
 def new_by_name(name: str, options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
     """The row of a start of a function that this process need not know."""
+    given = encode({"args": list(args), "kwargs": dict(kwargs)})  # first: what cannot be stored takes no block's id
     options = filled(options)
     options.check_queue()
     settings = conf()
     current = scope.get()
-    by = current.claimed if current is not None and current.place == "workflow" else None
+    run = current if current is None or current.place == "workflow" else current.run
+    by = run.claimed if run is not None else None
     user, roles = options.authenticated_user, options.authenticated_roles
     if by is not None and user is None and roles is None:
         user, roles = by.authenticated_user, by.authenticated_roles
@@ -222,7 +220,7 @@ def new_by_name(name: str, options: StartOptions, args: Any, kwargs: Any) -> New
         id=options.workflow_id or "",
         id_policy=options.id_policy or "return-existing",
         name=name,
-        input=encode({"args": list(args), "kwargs": dict(kwargs)}),
+        input=given,
         queue=options.queue or INTERNAL_QUEUE,
         serialization=settings.SERIALIZER,
         application=settings.APPLICATION_NAME,
@@ -268,6 +266,7 @@ def workflow(
 
     def decorate(fn: Any) -> Definition[Any, Any]:
         fn = fn.fn if isinstance(fn, Definition) else fn
+        check_order("workflow", fn)
         if not callable(fn):
             raise InvalidOption(option="workflow", value=fn, hint="decorate a function")
         definition = Definition(fn, name, max_recovery_attempts, park)
@@ -275,3 +274,10 @@ def workflow(
         return definition
 
     return decorate(fn) if fn is not None else decorate
+
+
+def check_order(option: str, fn: Any) -> None:
+    """Raises `InvalidOption` when @classmethod or @staticmethod stands below one of our decorators."""
+    if isinstance(fn, (classmethod, staticmethod)):
+        kind = type(fn).__name__
+        raise InvalidOption(option=option, value=fn, hint=f"put @{kind} above @durable.{option}, not below it")

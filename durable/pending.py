@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Self
 
 from .context import scope
 from .options import StartOptions
 
 log = logging.getLogger("durable")
-
-_blocks: ContextVar[tuple[Block, ...]] = ContextVar("durable_blocks", default=())
 
 
 class Block:
@@ -25,16 +24,26 @@ class Block:
     def __init__(self, **options: Any):
         StartOptions(**options)  # refuses what is not valid here, and not at some start later
         self.options = options
-        self.place: Any = None
-        self._tokens: list[Token[tuple[Block, ...]]] = []
 
     def __enter__(self) -> Self:
-        self.place = scope.get()
-        self._tokens.append(_blocks.set((*_blocks.get(), self)))
+        _entered.set((*_entered.get(), Entered(self, scope.get())))
         return self
 
     def __exit__(self, *_: Any) -> None:
-        _blocks.reset(self._tokens.pop())
+        _entered.set(_entered.get()[:-1])
+
+
+@dataclass(eq=False)
+class Entered:
+    """A block that some code stands in. The block itself may be entered by several threads at once, and again."""
+
+    block: Block
+    place: Any
+    is_used: bool = False
+    """Whether its id was given to a workflow."""
+
+
+_entered: ContextVar[tuple[Entered, ...]] = ContextVar("durable_blocks", default=())
 
 
 class SetWorkflowID(Block):
@@ -47,7 +56,6 @@ class SetWorkflowID(Block):
     def __init__(self, workflow_id: str, *, policy: str = "return-existing"):
         super().__init__(workflow_id=workflow_id, id_policy=policy)
         self.workflow_id = workflow_id
-        self.is_used = False
 
 
 class SetWorkflowTimeout(Block):
@@ -90,11 +98,9 @@ class SetAuthentication(Block):
 def filled(options: StartOptions) -> StartOptions:
     """`options` with what the enclosing blocks add to them; the id of a block is taken once."""
     said: dict[str, Any] = {}
-    place = scope.get()
-    for block in _blocks.get():
-        if block.place is place and not isinstance(block, SetWorkflowID):
-            says_none = isinstance(block, SetWorkflowTimeout)
-            said.update({name: value for name, value in block.options.items() if says_none or value is not None})
+    for block in (each.block for each in _around() if not isinstance(each.block, SetWorkflowID)):
+        says_none = isinstance(block, SetWorkflowTimeout)
+        said.update({name: value for name, value in block.options.items() if says_none or value is not None})
     if options.workflow_id is None and (block_of_id := _take()):
         said.update(block_of_id.options)
     return options.filled_with(said) if said else options
@@ -103,18 +109,16 @@ def filled(options: StartOptions) -> StartOptions:
 def said(options: StartOptions, option: str) -> Any:
     """What `options`, or else the enclosing blocks, say of one option; no id is taken by asking."""
     value = getattr(options, option)
-    place = scope.get()
-    for block in reversed(_blocks.get()):
-        if value is None and block.place is place and not (isinstance(block, SetWorkflowID) and block.is_used):
-            value = block.options.get(option)
+    for each in reversed(_around()):
+        if value is None and not each.is_used:
+            value = each.block.options.get(option)
     return value
 
 
 def authentication() -> tuple[str | None, tuple[str, ...] | None]:
     """The user and roles of the enclosing blocks, or None and None."""
-    place = scope.get()
-    for block in reversed(_blocks.get()):
-        if isinstance(block, SetAuthentication) and block.place is place:
+    for block in (each.block for each in reversed(_around())):
+        if isinstance(block, SetAuthentication):
             return block.options["authenticated_user"], block.options["authenticated_roles"]
     return None, None
 
@@ -125,16 +129,21 @@ def take_id() -> str | None:
     return block.workflow_id if block else None
 
 
-def _take() -> SetWorkflowID | None:
+def _around() -> list[Entered]:
+    """The blocks that the calling code stands in, the outermost first."""
     place = scope.get()
-    for block in reversed(_blocks.get()):
-        if isinstance(block, SetWorkflowID) and block.place is place:
-            if block.is_used:
+    return [each for each in _entered.get() if each.place is place]
+
+
+def _take() -> SetWorkflowID | None:
+    for each in reversed(_around()):
+        if isinstance(each.block, SetWorkflowID):
+            if each.is_used:
                 log.warning(
                     "The id %r of this block has been given to its first workflow; the next one gets a fresh id.",
-                    block.workflow_id,
+                    each.block.workflow_id,
                 )
                 return None
-            block.is_used = True
-            return block
+            each.is_used = True
+            return each.block
     return None

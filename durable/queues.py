@@ -10,8 +10,7 @@ from django.db import transaction
 
 from .conf import conf
 from .errors import InvalidOption, QueueNotFound
-from .executor.outside import tell
-from .executor.settling import settled
+from .executor.settling import adapt, settled
 from .limits import PARTITION_LIMITS, check_name, limits_of
 from .models import Queue, Workflow
 from .models.queue import LIMITS
@@ -39,10 +38,11 @@ def _register_queue(
         row, made = Queue.objects.using(alias).get_or_create(
             name=name, defaults={"declared": declared, **kind, **declared}
         )
-        if not made:
+        if made:
+            adapt(row, alias)
+        else:
             with settled(name, alias) as row:
                 row.declared, row.priority_enabled, row.partitioned = declared, priority_enabled, partitioned
-        transaction.on_commit(lambda: tell([], {"t:"}), using=alias)  # executors look again
     return row
 
 
@@ -82,7 +82,6 @@ def _set_queue_limits(name: str, **limits: Any) -> Queue:
         counts = {key: value for key, value in force.items() if "rate" not in key}
         limits_of(**counts)  # refuses what contradicts itself together
         row.override = override
-        row.partitioned = row.partitioned or any(force.get(limit) is not None for limit in PARTITION_LIMITS)
     return row
 
 

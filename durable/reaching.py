@@ -166,6 +166,11 @@ def alias_of(description: dict[str, Any]) -> tuple[str, bool]:
     return alias, True
 
 
+def was_added(alias: str) -> bool:
+    """Whether an alias came by an address given here, and not from the settings of a project."""
+    return alias in _added.values()
+
+
 def where(description: dict[str, Any]) -> tuple[str, ...]:
     """What tells one database, and who uses it, from another."""
     parts = {key: str(description.get(key) or "") for key in ("ENGINE", "NAME", "USER", "PASSWORD", "HOST", "PORT")}

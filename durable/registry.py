@@ -139,6 +139,10 @@ class Registry:
     def __iter__(self) -> Iterator[Any]:
         return iter(list(self._definitions.values()))
 
+    def forget(self) -> None:
+        """Forget everything that was registered. For tests that begin anew in the same process."""
+        vars(self).update(vars(type(self)()) | {"changes": self.changes + 1})
+
     def declare(self, queue: Any) -> None:
         """Remember a queue that the code declares, so that executors put it in the database when they start."""
         self._queues[queue.name] = queue

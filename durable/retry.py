@@ -30,9 +30,12 @@ class Retry:
             ("backoff_rate", 1),
             ("max_interval_seconds", 0),
         ):
-            value = getattr(self, option)
-            if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= least:
-                raise InvalidOption(option=option, value=value, hint=f"give a number of at least {least}")
+            value, kind = getattr(self, option), int if option == "max_attempts" else (int, float)
+            if not isinstance(value, kind) or isinstance(value, bool) or not value >= least:
+                what = "an integer" if kind is int else "a number"
+                raise InvalidOption(option=option, value=value, hint=f"give {what} of at least {least}")
+        if self.should_retry is not None and not callable(self.should_retry):
+            raise InvalidOption(option="should_retry", value=self.should_retry, hint="give a function of the error")
 
     def delay_after(self, attempt: int) -> float:
         """Seconds to wait after failed `attempt` (counted from 1)."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+
 from .context import scope
 from .errors import InvalidOption, NotAuthorized
 from .pending import authentication
@@ -23,10 +25,14 @@ def required_roles(roles: Iterable[str]) -> Callable[[Any], Any]:
         raise InvalidOption(option="roles", value=roles, hint="give a list of role names")
 
     def decorate(fn: Any) -> Any:
+        if isinstance(fn, (classmethod, staticmethod)):
+            return type(fn)(decorate(fn.__func__))
         if hasattr(fn, "max_recovery_attempts"):  # a definition: what it runs is guarded
             fn.fn = guarded(fn.fn, wanted)
             return fn
-        return guarded(fn, wanted)
+        if definition := getattr(fn, "definition", None):  # as which a step is started by itself
+            decorate(definition)
+        return guarded(fn, wanted) if callable(fn) else fn
 
     return decorate
 
@@ -38,14 +44,8 @@ def default_required_roles(roles: Iterable[str]) -> Callable[[type], type]:
         for name, member in list(vars(cls).items()):
             inner = getattr(member, "__func__", member)
             definition = inner if hasattr(inner, "max_recovery_attempts") else getattr(inner, "definition", None)
-            if definition is None or roles_of(definition.fn) or roles_of(inner):
-                continue
-            if definition is inner:
-                required_roles(roles)(definition)
-            elif inner is member:
+            if definition is not None and not roles_of(definition.fn):
                 setattr(cls, name, required_roles(roles)(member))
-            else:
-                setattr(cls, name, type(member)(required_roles(roles)(inner)))
         return cls
 
     return decorate
@@ -53,7 +53,7 @@ def default_required_roles(roles: Iterable[str]) -> Callable[[type], type]:
 
 def guarded(fn: Any, wanted: tuple[str, ...]) -> Any:
     """`fn`, which first looks who runs it."""
-    if inspect.iscoroutinefunction(fn):
+    if inspect.iscoroutinefunction(fn) and not hasattr(fn, "definition"):
 
         @wraps(fn)
         async def call(*args: Any, **kwargs: Any) -> Any:
@@ -62,9 +62,12 @@ def guarded(fn: Any, wanted: tuple[str, ...]) -> Any:
     else:
 
         @wraps(fn)
-        def call(*args: Any, **kwargs: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:  # of a coroutine step too: its slot is taken at the call
             check(call)
             return fn(*args, **kwargs)
+
+        if iscoroutinefunction(fn):
+            markcoroutinefunction(call)
 
     call.required_roles = wanted  # type: ignore[attr-defined]
     return call

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar, overload
 
-from asgiref.sync import markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.db import transaction as db_transaction
 
 from .conf import conf
 from .context import scope
-from .definition import Definition
+from .definition import Definition, check_order
 from .engine import steps
 from .engine.drive import adrive, begun, drive
 from .errors import ImproperUse, InvalidOption
@@ -67,6 +66,7 @@ def step(
     )  # fmt: skip
 
     def decorate(fn: Any) -> Any:
+        check_order("step", fn)
         options = step_options(fn, name, retry, timeout_seconds, preemptible)
 
         @wraps(fn)
@@ -122,9 +122,12 @@ def step_options(fn: Any, name: str | None, retry: Retry, timeout: float | None,
         if value and not iscoroutinefunction(fn):
             hint = "only a coroutine function can be interrupted; make the step `async def`"
             raise InvalidOption(option=option, value=value, hint=hint)
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+    if iscoroutinefunction(retry.should_retry) and not iscoroutinefunction(fn):
+        hint = "it is a coroutine function, which only a step that is one can await"
+        raise InvalidOption(option="should_retry", value=retry.should_retry, hint=hint)
+    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout is not True and timeout > 0):
         raise InvalidOption(option="timeout_seconds", value=timeout, hint="give a number of seconds above 0")
-    known_as = name or getattr(fn, "__qualname__", type(fn).__qualname__)
+    known_as = str(name or getattr(fn, "__qualname__", type(fn).__qualname__))
     return StepOptions(name=known_as, retry=retry, timeout=timeout, is_preemptible=is_preemptible)
 
 
@@ -149,6 +152,7 @@ def transaction(
         )
 
     def decorate(fn: Any) -> Any:
+        check_order("transaction", fn)
         if iscoroutinefunction(fn):
             raise ImproperUse(
                 f"{fn.__qualname__} is a coroutine function; a transaction cannot be one, because Django's are not. "

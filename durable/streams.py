@@ -41,37 +41,41 @@ def read_stream(workflow_id: str, key: str, *, offset: int = 0, timeout_seconds:
     `offset`: the first value wanted, counted from 0. `timeout_seconds`: how long to wait for each value, default for
     ever; raises `StreamTimeout` after it. Raises `WorkflowNotFound`. Inside a workflow each value is recorded.
     """
-    for _, value in read_stream_entries(workflow_id, key, offset=offset, timeout_seconds=timeout_seconds):
-        yield value
+    return (value for _, value in _entries(workflow_id, *_wanted(key, offset, timeout_seconds)))
 
 
 def read_stream_entries(
     workflow_id: str, key: str, *, offset: int = 0, timeout_seconds: float | None = None
 ) -> Iterator[tuple[int, Any]]:
     """`read_stream` with the offset of each value, so that a reader can go on where it stopped."""
-    wanted = _wanted(key, offset, timeout_seconds)
-    while entries := _read(workflow_id, *wanted):
-        yield from entries
-        wanted = (key, entries[-1][0] + 1, wanted[2])
+    return _entries(workflow_id, *_wanted(key, offset, timeout_seconds))
 
 
-async def aread_stream(
+def aread_stream(
     workflow_id: str, key: str, *, offset: int = 0, timeout_seconds: float | None = None
 ) -> AsyncIterator[Any]:
     """`read_stream` for coroutines."""
-    async for _, value in aread_stream_entries(workflow_id, key, offset=offset, timeout_seconds=timeout_seconds):
-        yield value
+    return (value async for _, value in _aentries(workflow_id, *_wanted(key, offset, timeout_seconds)))
 
 
-async def aread_stream_entries(
+def aread_stream_entries(
     workflow_id: str, key: str, *, offset: int = 0, timeout_seconds: float | None = None
 ) -> AsyncIterator[tuple[int, Any]]:
     """`read_stream_entries` for coroutines."""
-    wanted = _wanted(key, offset, timeout_seconds)
-    while entries := await _aread(workflow_id, *wanted):
+    return _aentries(workflow_id, *_wanted(key, offset, timeout_seconds))
+
+
+def _entries(workflow_id: str, key: str, offset: int, timeout: float | None) -> Iterator[tuple[int, Any]]:
+    while entries := _read(workflow_id, key, offset, timeout):
+        yield from entries
+        offset = entries[-1][0] + 1
+
+
+async def _aentries(workflow_id: str, key: str, offset: int, timeout: float | None) -> AsyncIterator[tuple[int, Any]]:
+    while entries := await _aread(workflow_id, key, offset, timeout):
         for entry in entries:
             yield entry
-        wanted = (key, entries[-1][0] + 1, wanted[2])
+        offset = entries[-1][0] + 1
 
 
 def _wanted(key: str, offset: int, timeout_seconds: float | None) -> tuple[str, int, float | None]:

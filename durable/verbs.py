@@ -24,6 +24,7 @@ ANYWHERE = frozenset({"outside", "step", "transaction", "workflow"})
 NOT_IN_STEPS = ANYWHERE - {"step"}
 IN_WORKFLOW = frozenset({"workflow"})
 IN_WORKFLOW_OR_STEP = ANYWHERE - {"outside"}
+LETTER = frozenset({"destination_id", "message", "topic", "idempotency_key"})
 
 
 def here(verb: str, places: frozenset[str] = ANYWHERE) -> Any:
@@ -213,11 +214,16 @@ def scoped_key() -> str | None:
 
 
 def _letters(messages: Iterable[Mapping[str, Any]]) -> list[tuple[str, Any, str | None, str | None]]:
-    letters = [(m["destination_id"], m["message"], m.get("topic"), m.get("idempotency_key")) for m in messages]
-    keys = [(destination, key) for destination, _, _, key in letters if key is not None]
-    for each in keys:
-        if keys.count(each) > 1:
-            raise InvalidOption(option="idempotency_key", value=each[1], hint="it is given twice; nothing was sent")
+    letters, keys = [], set()
+    for message in messages:
+        if not {"destination_id", "message"} <= set(message) <= LETTER:
+            hint = "each has destination_id and message, and may have topic and idempotency_key"
+            raise InvalidOption(option="messages", value=sorted(message), hint=hint)
+        destination, key = message["destination_id"], message.get("idempotency_key")
+        if key is not None and (destination, key) in keys:
+            raise InvalidOption(option="idempotency_key", value=key, hint="it is given twice; nothing was sent")
+        keys.add((destination, key))
+        letters.append((destination, message["message"], message.get("topic"), key))
     return letters
 
 

@@ -6,16 +6,18 @@ from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
-from .backends.backend import backend
 from .conf import conf
 from .engine import patching
-from .errors import InvalidOption, VersionNotFound, WorkflowNotFound
+from .errors import InvalidOption, NonDeterminism, VersionNotFound, WorkflowNotFound
 from .executor.outside import tell
 from .models import Now, Version, Workflow
-from .states import LIVE
+from .states import LIVE, Status
+from .steering import ids_of
 from .verbs import IN_WORKFLOW, check_text, managed, verb
 
+MOVABLE = LIVE | {Status.CANCELLED, Status.DEAD}
 FACTS = ("id", "application", "name", "created_at", "promoted_at")
 
 _patch, _apatch = verb(patching.patch, "patch", IN_WORKFLOW)
@@ -72,34 +74,43 @@ def _set_latest_version(name: str) -> None:
     """
     settings = conf()
     rows = Version.objects.using(settings.DATABASE).filter(application=settings.APPLICATION_NAME)
-    if not rows.filter(name=name).update(promoted_at=Now()):
-        known = ", ".join(rows.values_list("name", flat=True)) or "none"
-        raise VersionNotFound(version=name, known=known)
+    with transaction.atomic(using=settings.DATABASE):
+        if not rows.filter(name=name).update(promoted_at=Now()):
+            known = ", ".join(rows.values_list("name", flat=True)) or "none"
+            raise VersionNotFound(version=name, known=known)
+        _let_go_on(Workflow.objects.using(settings.DATABASE).filter(version=None))
 
 
 def _move_to_version(workflow_ids: Iterable[str], version: str) -> int:
-    """Let executors of `version` go on with these workflows; how many were moved. Ended ones are left as they are.
+    """Let executors of `version` go on with these workflows; how many were moved.
 
-    Their journals guard the move: an operation that differs from the recorded one ends the workflow with
-    `NonDeterminism`, and it can be moved back and resumed. Raises `WorkflowNotFound`, and then moves none.
+    Those that have succeeded or failed are left as they are; cancelled and dead ones, and those that ended with
+    `NonDeterminism`, are moved and wait to be resumed. Journals guard the move: an operation that differs from the
+    recorded one ends the workflow with `NonDeterminism`, and it can be moved back and resumed. Raises
+    `WorkflowNotFound`, and then moves none.
     """
-    ids = [workflow_ids] if isinstance(workflow_ids, str) else list(workflow_ids)
+    ids = ids_of(workflow_ids)
     if not isinstance(version, str) or not version.strip():
         raise InvalidOption(option="version", value=version, hint="give the version's name")
-    engine = backend()
-    rows = Workflow.objects.using(engine.alias).filter(pk__in=ids)
-    with transaction.atomic(using=engine.alias):
-        found = {row.pk: row for row in rows.select_for_update().only("queue", "waiting_for", "wake_at")}
+    alias = conf().DATABASE
+    rows = Workflow.objects.using(alias).filter(pk__in=ids)
+    with transaction.atomic(using=alias):
+        found = {row.pk for row in rows.order_by("pk").select_for_update().only("pk")}
         for each in ids:
             if each not in found:
                 raise WorkflowNotFound(workflow_id=each)
-        live = rows.filter(status__in=LIVE)
-        moved = live.update(version=version, updated_at=Now())
-        aside = live.filter(waiting_for__startswith="executor:", run_after=None)
-        aside.update(run_after=Now(), wake_at=None, waiting_for=None)
-        queues = {f"q:{row.queue}" for row in found.values()}
-        transaction.on_commit(lambda: tell([], queues), using=engine.alias)
-    return moved
+        moved = rows.filter(Q(status__in=MOVABLE) | Q(error_type=NonDeterminism.__name__))
+        number = moved.update(version=version, updated_at=Now())
+        _let_go_on(rows)
+    return number
+
+
+def _let_go_on(rows: QuerySet[Workflow]) -> None:
+    """What was set aside because no living executor could run it is looked at again."""
+    aside = rows.filter(wake_at__isnull=False, waiting_for__startswith="executor:")
+    queues = {f"q:{queue}" for queue in aside.values_list("queue", flat=True).distinct()}
+    aside.update(run_after=Now(), wake_at=None, waiting_for=None)
+    transaction.on_commit(lambda: tell([], queues), using=rows.db)
 
 
 def _facts(version: Version | None) -> dict[str, Any] | None:

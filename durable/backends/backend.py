@@ -6,8 +6,7 @@ What runs write is in `writing`. Every method takes the session it works on: the
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -19,16 +18,12 @@ from ..conf import conf
 from ..engine import commands as c
 from ..engine.journal import Recorded
 from .dialect import Postgres, Sqlite
-from .limits import Limits, recently, share
+from .lines import Claim, Line
 from .session import Borrowed, Own, OwnPostgres, OwnSqlite, Rows, Session
 from .statements import Statements
 
 BACKWARDS = 100
 """How many messages of a mailbox are looked at when some are reserved by other open recvs of the run."""
-
-
-PARTITIONS = 1000
-"""How many partitions of a queue one claim looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +33,8 @@ class Abilities:
     names: tuple[str, ...] = ()
     versions: tuple[str, ...] = ()
     takes_unversioned: bool = True
+    tag: str | None = None
+    """The version that a row which names none has from then on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ class Claimed:
     parent: str | None
     authenticated_user: str | None
     assumed_role: str | None
-    authenticated_roles: Any
+    authenticated_roles: list[str] | None
     recovery_attempts: int
     version: str | None
     partition_key: str | None
@@ -69,6 +66,12 @@ class Claimed:
 
 
 PARTITION_KEY = [each.name for each in fields(Claimed)].index("partition_key")
+ROLES = [each.name for each in fields(Claimed)].index("authenticated_roles")
+
+
+def _with_roles(row: tuple[Any, ...]) -> Iterable[Any]:
+    """A claimed row with its roles as a list: both drivers give JSON as text, in which "cle" is among "clerk"."""
+    return row if row[ROLES] is None else (*row[:ROLES], json.loads(row[ROLES]), *row[ROLES + 1 :])
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,9 @@ class Backend:
                 return rows[0][0] if rows else None
             case c.Entries(workflow, key, offset, limit):
                 return self.run(session, self.sql.entries, w=workflow, k=key, o=offset, n=limit)
+            case c.Closer(workflow, key):
+                rows = self.run(session, self.sql.closer, w=workflow, k=key)
+                return rows[0][0] if rows else None
             case c.AllEvents(workflow):
                 return list(dict(self.run(session, self.sql.all_events, w=workflow)).items())
             case c.Holder(queue, dedup_id):
@@ -175,7 +181,8 @@ class Backend:
         return [name for (name,) in ready], *due[0]
 
     def _can(self, can: Abilities) -> dict[str, Any]:
-        return {"names": self.pack(can.names), "versions": self.pack(can.versions), "any": can.takes_unversioned}
+        versions = {"versions": self.pack(can.versions), "any": can.takes_unversioned, "tag": can.tag}
+        return {"names": self.pack(can.names), **versions}
 
     def promote(self, session: Session) -> Rows:
         """Make ready what is due: `(id, queue)` of up to 500."""
@@ -187,79 +194,21 @@ class Backend:
         rows = self.run(session, self.sql.claim, me=me, queues=queues, room=room, **self._can(can))
         return self._claimed(session, rows)
 
-    def claim_limited(
-        self, session: Session, me: str, queue: str, room: int, can: Abilities, mine: Mapping[str, int]
-    ) -> list[Claimed]:
+    def claim_limited(self, session: Session, me: str, line: Line, room: int, can: Abilities) -> list[Claimed]:
         """Take ready workflows of one limited queue: first those that hold a place, then as many as its limits allow.
 
-        The queue row's lock makes counting and taking one thing over all executors; the count runs in a statement of
-        its own, because one that waited for the lock would count with the snapshot from before (measured: 25 at 10).
-        `mine`: how many of each partition run here.
+        The queue row's lock makes counting and taking one thing over all executors.
         """
-        base = {"me": me, "queue": queue, "now": chance.now(), **self._can(can)}
+        base = {"me": me, "queue": line.queue, "now": chance.now(), **self._can(can)}
         with session.transaction():
-            locked, places = session.together([(self.sql.queue_lock, base), (self.sql.partition_places, base)])
-            if not locked:
-                return []
-            limits = Limits(*locked[0])
-            held: dict[str, int] = {key: n for key, n in places}  # noqa: C416
-            rows = session.run(self.sql.claim_places, {**base, "room": room})
-            room -= len(rows)
-            if limits.concurrency is not None:
-                room = min(room, limits.concurrency - sum(held.values()))
-            recent: list[float] = []
-            if limits.rate_limit is not None:
-                recent = recently(limits.starts, limits.now - limits.rate_period)
-                room = min(room, limits.rate_limit - len(recent))
-            if room > 0:
-                fresh = self._first(session, base, limits, room, held, mine)
-                if fresh and limits.rate_limit is not None:
-                    recent += [limits.now] * len(fresh)
-                    session.run(self.sql.queue_starts, {"queue": queue, "starts": json.dumps(recent)})
-                rows += fresh
-            return self._claimed(session, rows)
+            return self._claimed(session, Claim(self, session, line, base, PARTITION_KEY).take(room))
 
-    def _first(
-        self, session: Session, base: dict[str, Any], limits: Limits, room: int, held: Mapping[str, int],
-        mine: Mapping[str, int],
-    ) -> Rows:  # fmt: skip
-        """Take what is first in line: of the queue, or of its partitions in turn."""
-        if not limits.partitioned:
-            return session.run(self.sql.claim_limited.format(room=int(room)), base)
-        starts = limits.partition_recent()
-        turn = {}
-        for key in self._partitions(session, base):
-            n = limits.room_in_partition(held.get(key, 0), mine.get(key, 0), len(starts.get(key, ())), room)
-            if n > 0:
-                turn[key] = n
-        shares = share(turn, room)
-        fresh: Rows = []
-        while shares and len(fresh) < room:  # a partition may have less ready than its share: others get the rest
-            listed = json.dumps([{"name": key, "n": n} for key, n in shares.items()])
-            taken = session.run(self.sql.claim_partitions, {**base, "partitions": listed})
-            fresh += taken
-            took = Counter(row[PARTITION_KEY] for row in taken)
-            turn = {key: turn[key] - n for key, n in shares.items() if took[key] == n < turn[key]}
-            shares = share(turn, room - len(fresh))
-        if fresh and limits.partition_rate_limit is not None:
-            for row in fresh:
-                starts.setdefault(row[PARTITION_KEY], []).append(limits.now)
-            session.run(self.sql.partition_starts, {"queue": base["queue"], "starts": json.dumps(starts)})
-        return fresh
-
-    def _partitions(self, session: Session, base: dict[str, Any]) -> list[str]:
-        """The partitions that have rows in line, from a random one on, so that each gets its turn."""
-        around = [row[0] for row in session.run(self.sql.partition_keys, {**base, "after": "", "most": PARTITIONS})]
-        if len(around) == PARTITIONS:
-            after = around[int(chance.random() * PARTITIONS)]
-            further = session.run(self.sql.partition_keys, {**base, "after": after, "most": PARTITIONS})
-            around = [row[0] for row in further] + around
-        unnamed = session.run(self.sql.has_unnamed, base)
-        start = int(chance.random() * len(around))
-        return [*([""] if unnamed else []), *dict.fromkeys(around[start:] + around[:start])]
+    def admit_running(self, session: Session, me: str, workflows: Iterable[str]) -> None:
+        """A queue was given a limit while these were claimed without one: count them from now on."""
+        self.run(session, self.sql.admit_running, me=me, ids=self.pack(workflows))
 
     def _claimed(self, session: Session, rows: Rows) -> list[Claimed]:
-        claimed = [Claimed(*row) for row in rows]
+        claimed = [Claimed(*_with_roles(row)) for row in rows]
         if again := [each.id for each in claimed if not each.is_fresh]:
             self.run(session, self.sql.forget_waits, ids=self.pack(again))
         return claimed

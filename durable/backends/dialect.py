@@ -7,10 +7,29 @@ from collections.abc import Iterable
 from typing import Any
 
 
-class Postgres:
+class Shared:
+    """What both say in the same words."""
+
+    @staticmethod
+    def partitions(first: str) -> str:
+        """The next %(most)s partitions that have rows in line, beginning with one that is `first`.
+
+        A loose index scan: one probe of the index for each partition, however long their lines are.
+        """
+        key = """select w.partition_key from durable_workflow w where w.queue = %(queue)s and w.run_after is not null
+            and w.executor is null and {bound} order by w.partition_key limit 1"""
+        later = key.format(bound="w.partition_key > keys.name")
+        return f"""with recursive keys(name, n) as (
+            select ({key.format(bound=first)}), 1
+            union all
+            select ({later}), keys.n + 1 from keys where keys.name is not null and keys.n < %(most)s)
+            select name from keys where name is not null"""
+
+
+class Postgres(Shared):
     now = "statement_timestamp()"  # stable, so that an index can be asked for what is due
     clock = "clock_timestamp()"  # moves on within a statement: what time it is after waiting for a lock
-    position = position_of_row = "nextval('durable_position')"
+    position = position_of_row = position_in_order = "nextval('durable_position')"
     lock = "for no key update skip locked"
     lock_w = "for no key update of w skip locked"
     hold = "for no key update"
@@ -41,30 +60,20 @@ class Postgres:
             order by l.id for no key update skip locked))"""
 
     @staticmethod
-    def first_of_each_queue(ready: str) -> str:
+    def first_of_each_queue(ready: str, lock: str = "for no key update of w skip locked") -> str:
         """Ids of the first ready rows of each queue, as many as the worker has room for in it, at most %(room)s."""
         return f"""select r.id from jsonb_to_recordset(%(queues)s::jsonb) as q(name text, n int) cross join lateral (
             select w.id from durable_workflow w where w.queue = q.name and {ready}
-            order by w.priority, w.position limit q.n for no key update of w skip locked) r limit %(room)s"""
+            order by w.priority, w.position limit q.n {lock}) r limit %(room)s"""
 
     @staticmethod
-    def first_of_each_partition(ready: str) -> str:
-        """Ids of the first ready rows of each partition in parameter `partitions`, as many as it says for each."""
-        return f"""select r.id from jsonb_to_recordset(%(partitions)s::jsonb) as p(name text, n int)
-            cross join lateral (select w.id from durable_workflow w
-                where w.queue = %(queue)s and w.partition_key = p.name and {ready}
-                order by w.priority, w.position limit p.n for no key update of w skip locked) r"""
-
-    # A loose index scan: one probe of the index for each partition, however long their lines are.
-    partition_keys = """
-        with recursive keys(name, n) as (
-            (select w.partition_key, 1 from durable_workflow w where w.queue = %(queue)s and w.run_after is not null
-                and w.partition_key > %(after)s order by w.partition_key limit 1)
-            union all
-            select (select w.partition_key from durable_workflow w where w.queue = %(queue)s and w.run_after is not null
-                and w.partition_key > keys.name order by w.partition_key limit 1), keys.n + 1
-            from keys where keys.name is not null and keys.n < %(most)s)
-        select name from keys where name is not null"""
+    def first_in_line(line: str, ready: str) -> str:
+        """Ids of the first {room} rows of a line, none from behind a row that somebody else has locked."""
+        return f"""with line as materialized (select w.id, row_number() over (order by w.priority, w.position) as place
+                from durable_workflow w where {line} order by w.priority, w.position limit {{room}}),
+            free as materialized (select w.id from durable_workflow w
+                where w.id = any(array(select id from line)) and {ready} for no key update of w skip locked)
+            select id from line where place < all (select place from line where id not in (select id from free))"""
 
     @staticmethod
     def time(value: str) -> str:
@@ -80,10 +89,11 @@ class Postgres:
         return f"{column} = any(array({query}))"
 
 
-class Sqlite:
+class Sqlite(Shared):
     now = clock = "%(now)s"
     position = "cast(%(now)s * 1000000 as integer)"
     position_of_row = "cast(%(now)s * 1000000 as integer) + x.ord"
+    position_in_order = "cast(%(now)s * 1000000 as integer) + row_number() over (order by z.wake_at, z.position)"
     lock = ""
     lock_w = ""
     hold = ""
@@ -111,7 +121,7 @@ class Sqlite:
         return "true"
 
     @staticmethod
-    def first_of_each_queue(ready: str) -> str:
+    def first_of_each_queue(ready: str, lock: str = "") -> str:
         """SQLite has no LATERAL: rank within each queue, which walks the ready rows of the named queues only."""
         return f"""select id from (select w.id, q.value->>'n' as n, row_number() over
             (partition by w.queue order by w.priority, w.position) as rank
@@ -119,15 +129,8 @@ class Sqlite:
             where rank <= n limit %(room)s"""
 
     @staticmethod
-    def first_of_each_partition(ready: str) -> str:
-        return f"""select id from (select w.id, p.value->>'n' as n, row_number() over
-            (partition by w.partition_key order by w.priority, w.position) as rank
-            from json_each(%(partitions)s) p join durable_workflow w
-                on w.queue = %(queue)s and w.partition_key = p.value->>'name' and {ready}) where rank <= n"""
-
-    partition_keys = """
-        select distinct partition_key from durable_workflow where queue = %(queue)s and run_after is not null
-        and partition_key > %(after)s order by partition_key limit %(most)s"""
+    def first_in_line(line: str, ready: str) -> str:
+        return f"select w.id from durable_workflow w where {line} order by w.priority, w.position limit {{room}}"
 
     @staticmethod
     def time(value: str) -> str:

@@ -22,6 +22,7 @@ class Limits:
     partition_rate_limit: int | None
     partition_rate_period: float
     partition_starts: Any
+    is_paused: bool
 
     def room_in_partition(self, held: int, mine: int, started: int, room: int) -> int:
         """How many more of a partition may start: `held` in all, `mine` in this executor, `started` in the period."""

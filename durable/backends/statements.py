@@ -72,17 +72,17 @@ class Statements:
         # While a row can still be debounced it holds the key; one that is promoted at this moment has let go of it.
         due = f"case when x.cap is null or x.cap > x.delay then {d.later('x.delay')} else {d.later('x.cap')} end"
         self.debounce = f"""
-            insert into durable_workflow (id, name, class_name, config_name, status, epoch, generation, queue, priority,
+            insert into durable_workflow (id, name, class_name, config_name, status, epoch, generation, queue, partition_key, priority,
                 position, debounce_key, debounce_deadline, wake_at, version, application, created_at, updated_at, timeout,
                 recovery_attempts, max_recovery_attempts, authenticated_user, assumed_role, authenticated_roles, attributes,
                 parent, input, serialization)
-            select x.id, x.name, x.class_name, x.config_name, 'DELAYED', 0, 0, x.queue, x.priority, {d.position_of_row},
+            select x.id, x.name, x.class_name, x.config_name, 'DELAYED', 0, 0, x.queue, {partition}, x.priority, {d.position_of_row},
                 x.key, {d.later("x.cap")}, {due}, x.version, x.application, {d.now}, {d.now}, x.timeout, 0,
                 x.max_recovery_attempts, x.authenticated_user, x.assumed_role, x.authenticated_roles, x.attributes,
                 x.parent, x.input, x.serialization
             from {d.rows("new", NEW.replace("pw text", "key text, cap float8, pw text"))} where true
             on conflict (debounce_key) where debounce_key is not null do update set input = excluded.input,
-                serialization = excluded.serialization, updated_at = excluded.updated_at,
+                serialization = excluded.serialization, version = excluded.version, updated_at = excluded.updated_at,
                 wake_at = case when durable_workflow.debounce_deadline < excluded.wake_at
                     then durable_workflow.debounce_deadline else excluded.wake_at end
             where durable_workflow.status = 'DELAYED' returning id"""
@@ -106,12 +106,17 @@ class Statements:
             from {d.rows("events", "w text, k text, o text, pw text, ps int, pe int")} where {guarded} and {fenced}
             on conflict (workflow_id, key, seq) do update set value = excluded.value, created_at = excluded.created_at"""
 
+        # A closed stream takes nothing more, and a slot writes one entry, also when its batch is written again.
+        last = 'from durable_streamentry s where s.workflow_id = {w} and s.key = {k} order by s."offset" desc limit 1'
+        last_here = last.format(w="x.w", k="x.k")
         self.append = f"""
             insert into durable_streamentry (workflow_id, key, "offset", seq, value, created_at)
-            select x.w, x.k, coalesce((select max(s."offset") from durable_streamentry s
-                    where s.workflow_id = x.w and s.key = x.k), -1) + row_number() over (partition by x.w, x.k order by x.n),
+            select x.w, x.k, coalesce((select s."offset" {last_here}), -1) + row_number() over (partition by x.w, x.k order by x.n),
                 x.ps, x.o, {d.now}
-            from {d.rows("entries", "n int, w text, k text, o text, pw text, ps int, pe int")} where {guarded} and {fenced}"""
+            from {d.rows("entries", "n int, w text, k text, o text, pw text, ps int, pe int")} where {guarded} and {fenced}
+                and not coalesce((select s.value is null {last_here}), false)
+                and (x.pw is null or not exists (select 1 from durable_streamentry s
+                    where s.workflow_id = x.w and s.seq = x.ps and s.key = x.k))"""
 
         self.finish = f"""
             update durable_workflow as w set status = x.t, output = x.o, error = x.r, error_type = x.y,
@@ -171,41 +176,55 @@ class Statements:
         # --- how executors get work
 
         version = f"({d.member('w.version', 'versions')} or (w.version is null and %(any)s))"
-        ready = f"w.run_after is not null and w.executor is null and {d.member('w.name', 'names')} and {version}"
+        in_time = f"(w.deadline is null or w.deadline > {d.now})"  # what is late is cancelled, not begun
+        ready = f"w.run_after is not null and w.executor is null and {d.member('w.name', 'names')} and {version} and {in_time}"
         taken = f"""status = 'PENDING', executor = %(me)s, epoch = w.epoch + 1, waiting_for = null,
                 started_at = coalesce(w.started_at, {d.now}), updated_at = {d.now},
-                deadline = coalesce(w.deadline, {d.later("w.timeout")})"""
+                deadline = coalesce(w.deadline, {d.later("w.timeout")}), version = coalesce(w.version, %(tag)s)"""
         alive = f"exists (select 1 from durable_executor e where e.id = %(me)s and not e.draining and e.lease_until > {d.now})"
 
+        # An executor that has not yet noticed that a queue was paused or given a limit takes nothing from it.
+        open_to_all = """w.queue not in (select o.name from durable_queue o
+            where o.paused or o.partitioned or o.concurrency is not null or o.rate_limit is not null)"""
         self.claim = f"""
             update durable_workflow as w set {taken}
-            where {d.among("w.id", d.first_of_each_queue(ready))} and {alive} returning {claimed}"""
+            where {d.among("w.id", d.first_of_each_queue(f"{ready} and {open_to_all}"))} and {alive} returning {claimed}"""
 
         self.claim_places = f"""
             update durable_workflow as w set {taken}
             where {d.among("w.id", f"select w.id from durable_workflow w where w.admitted = %(queue)s and {ready} limit %(room)s {d.lock_w}")}
             and {alive} returning {claimed}"""
 
-        self.claim_limited = f"""
-            update durable_workflow as w set {taken}, admitted = %(queue)s
-            where {d.among("w.id", f"select w.id from durable_workflow w where w.queue = %(queue)s and w.admitted is null and {ready} order by w.priority, w.position limit {{room}} {d.lock_w}")}
-            and {alive} returning {claimed}"""
+        fresh = f"w.queue = %(queue)s and w.admitted is null and {ready}"
+        of_partition = f"{fresh} and w.partition_key = %(partition)s"
+        admit = f"update durable_workflow as w set {taken}, admitted = %(queue)s"
+        self.claim_line = (
+            f"{admit} where {d.among('w.id', d.first_in_line(fresh, ready))} and {alive} returning {claimed}"
+        )
+        self.claim_partition = (
+            f"{admit} where {d.among('w.id', d.first_in_line(of_partition, ready))} and {alive} returning {claimed}"
+        )
 
-        self.claim_partitions = f"""
-            update durable_workflow as w set {taken}, admitted = %(queue)s
-            where {d.among("w.id", d.first_of_each_partition(f"{ready} and w.admitted is null"))}
+        self.ready_places = f"""select w.id, w.partition_key from durable_workflow w where w.admitted = %(queue)s and {ready}
+            order by w.run_after limit 1000"""
+        self.claim_chosen = f"""
+            update durable_workflow as w set {taken}
+            where {d.among("w.id", f"select w.id from durable_workflow w where {d.member('w.id', 'ids')} and w.admitted = %(queue)s and {ready} {d.lock_w}")}
             and {alive} returning {claimed}"""
+        self.admit_running = f"""
+            update durable_workflow set admitted = queue
+            where {d.among("id", f"select w.id from durable_workflow w where {d.member('w.id', 'ids')} and w.executor = %(me)s and w.admitted is null and w.status = 'PENDING' {d.lock_w}")}
+            returning id"""
         self.partition_places = """select partition_key, count(*) from durable_workflow where admitted = %(queue)s
             group by partition_key"""
-        self.partition_keys = d.partition_keys
-        self.has_unnamed = """select 1 from durable_workflow where queue = %(queue)s and run_after is not null
-            and partition_key = '' limit 1"""
+        self.first_partitions = d.partitions("w.partition_key is not null")
+        self.partitions_after = d.partitions("w.partition_key > %(after)s")
+        self.moment = f"select {d.seconds(d.clock)}"
 
         self.queue_lock = f"""select concurrency, rate_limit, rate_period, starts, {d.seconds(d.clock)}, partitioned,
                 partition_concurrency, partition_worker_concurrency, partition_rate_limit, partition_rate_period,
-                partition_starts
-            from durable_queue where name = %(queue)s and not paused {d.lock}"""
-        self.queue_places = "select count(*) from durable_workflow where admitted = %(queue)s"
+                partition_starts, paused
+            from durable_queue where name = %(queue)s {d.lock}"""
         self.queue_starts = "update durable_queue set starts = %(starts)s where name = %(queue)s"
         self.partition_starts = "update durable_queue set partition_starts = %(starts)s where name = %(queue)s"
 
@@ -219,12 +238,15 @@ class Statements:
         self.next_due = f"""select (select {d.seconds("min(wake_at)")} from durable_workflow where wake_at is not null),
             (select {d.seconds("min(deadline)")} from durable_workflow where deadline is not null)"""
 
+        # What was delayed joins its queue at the end, in the order in which it came due.
+        due_now = f"select w.id, w.wake_at, w.position from durable_workflow w where w.wake_at <= {d.now} order by w.wake_at limit 500 {d.lock_w}"
         self.promote = f"""
-            update durable_workflow set run_after = {d.now}, wake_at = null, updated_at = {d.now}, debounce_key = null,
-                position = case when status = 'DELAYED' then {d.position} else position end,
-                status = case when status = 'DELAYED' then 'ENQUEUED' else status end
-            where {d.among("id", f"select w.id from durable_workflow w where w.wake_at <= {d.now} order by w.wake_at limit 500 {d.lock_w}")}
-            returning id, queue"""
+            with due as materialized ({due_now}),
+                y as materialized (select z.id as y_id, {d.position_in_order} as place from (select * from due order by wake_at, position) as z)
+            update durable_workflow as w set run_after = {d.now}, wake_at = null, updated_at = {d.now}, debounce_key = null,
+                position = case when w.status = 'DELAYED' then y.place else w.position end,
+                status = case when w.status = 'DELAYED' then 'ENQUEUED' else w.status end
+            from y where w.id = y.y_id and {d.among("w.id", "select id from due")} returning id, queue"""
 
         # --- how executors live
 
@@ -273,14 +295,26 @@ class Statements:
             order by t.kind, t.target, t.detail, t.workflow_id limit 500"""
 
         served = f"""exists (select 1 from {d.rows("served", "n text, v text", "y")}
-                where y.n = w.name and (w.version is null or y.v = w.version))"""
-        heads = d.first_of_each_queue("w.run_after is not null and w.executor is null")
+                where y.n = w.name and (y.v is null or y.v = w.version or (w.version is null and %(any)s)))"""
+        # Only what is changed is locked: a claim that meets a locked row takes nothing from behind it.
+        idle = "w.run_after is not null and w.executor is null"
+        heads = d.among("w.id", d.first_of_each_queue(idle, lock=""))
+        unserved = d.among(
+            "w.id", f"select w.id from durable_workflow w where {heads} and {idle} and not {served} {d.lock_w}"
+        )
+        unnamed = d.among(
+            "w.id",
+            f"select w.id from durable_workflow w where {heads} and {idle} and w.partition_key is null "
+            f"and w.queue in (select q.name from durable_queue q where q.partitioned) {d.lock_w}",
+        )
         self.set_aside = f"""
             update durable_workflow as w set run_after = null, wake_at = {d.later("30")}, waiting_for = 'executor:' || w.name
-            where {d.among("w.id", heads)} and not {served} returning id"""
+            where {unserved} returning id"""
         self.adopt = f"""
             update durable_workflow as w set version = x.v, updated_at = {d.now} from {d.rows("mine", "n text, v text")}
-            where {d.among("w.id", heads)} and x.n = w.name and x.v <> w.version and not {served} returning id"""
+            where {unserved} and x.n = w.name and x.v <> w.version returning id"""
+        self.name_partitions = f"""
+            update durable_workflow as w set partition_key = '' where {unnamed} returning id"""
         self.welcome = f"""
             update durable_workflow set run_after = {d.now}, wake_at = null, waiting_for = null
             where wake_at is not null and {d.member("waiting_for", "reasons")} returning id"""
@@ -314,7 +348,8 @@ class Statements:
 
         self.resume = f"""
             update durable_workflow set status = 'ENQUEUED', failure = null, epoch = epoch + 1, executor = null,
-                queue = %(queue)s, position = {d.position}, admitted = null, dedup_id = null, debounce_key = null, run_after = {d.now}, wake_at = null,
+                queue = %(queue)s, position = {d.position}, admitted = null,
+                partition_key = coalesce(partition_key, (select '' from durable_queue q where q.name = %(queue)s and q.partitioned)), dedup_id = null, debounce_key = null, run_after = {d.now}, wake_at = null,
                 waiting_for = null, completed_at = null, output = null, error = null, error_type = null,
                 error_fingerprint = null, deadline = null, recovery_attempts = 0, updated_at = {d.now}
             where {d.member("id", "ids")} and (status in ('ENQUEUED', 'DELAYED', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
@@ -328,6 +363,9 @@ class Statements:
             order by seq desc limit 1"""
         self.entries = """select "offset", value from durable_streamentry where workflow_id = %(w)s and key = %(k)s
             and "offset" >= %(o)s order by "offset" limit %(n)s"""
+        self.closer = (
+            f"select seq from (select s.seq, s.value {last.format(w='%(w)s', k='%(k)s')}) as z where value is null"
+        )
         self.all_events = "select key, value from durable_event where workflow_id = %(w)s order by key, seq"
         self.standing = f"""select id, name, class_name, config_name, status, output, error, serialization,
             recovery_attempts, input from durable_workflow where {d.member("id", "ids")}"""

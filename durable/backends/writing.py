@@ -20,7 +20,9 @@ from .session import Rows, Session, Statement
 
 Json = dict[str, Any]
 
-COLUMNS = tuple(field.name for field in fields(c.NewWorkflow) if not field.name.endswith("_policy"))
+COLUMNS = tuple(
+    field.name for field in fields(c.NewWorkflow) if field.name not in ("id_policy", "dedup_policy", "is_named")
+)
 
 
 class Verdict(Enum):
@@ -71,7 +73,8 @@ class Batch:
         if letting := entry.letting:
             self.lettings.append({"w": w, "e": e, "reason": letting.reason, "u": letting.until})
             self.waits += [
-                {"w": w, "e": e, "k": k.kind, "t": k.target, "d": k.detail, "n": k.number} for k in letting.conditions
+                {"w": w, "e": e, "k": k.kind, "t": k.target, "d": k.detail, "n": k.number}
+                for k in sorted(letting.conditions, key=lambda k: k.number or 0)  # one wait for a stream: its earliest
             ]
             if letting.outcome:
                 self.attempts.append({"w": w, "e": e, "x": entry.executor, "t": letting.outcome, "d": letting.detail})
@@ -247,10 +250,10 @@ def _exist(backend: Backend, session: Session, ids: set[str]) -> set[str]:
 def _still_waiting(backend: Backend, session: Session, entries: list[c.Entry], written: Written) -> list[c.Entry]:
     """Leave out the entries that would park on what has come true; asked in a fresh snapshot, their rows locked."""
     waits = [
-        {"w": entry.workflow, "k": condition.kind, "t": condition.target, "d": condition.detail}
+        {"w": entry.workflow, "k": each.kind, "t": each.target, "d": each.detail, "n": each.number}
         for entry in entries
         if entry.letting
-        for condition in entry.letting.conditions
+        for each in entry.letting.conditions
     ]
     if not waits:
         return entries

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import (
+    DurableError,
     QueueDeduplicated,
     ResultTimeout,
     WorkflowConflict,
@@ -44,59 +45,50 @@ def start_many(scope: Any, new: list[NewWorkflow]) -> Operation:
     inserted = yield Record(rows, tuple(named))
     for each in named:
         if each.id not in inserted:
-            yield from _verify(each)
+            yield from verify_id(each)
     return [each.id for each in named]
 
 
 def call(scope: Any, new: NewWorkflow, definition: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Operation:
-    """Run a child here, as a workflow of its own, and wait for it."""
-    slot = scope.open(new.name, "child")
+    """Run a child here, as a workflow of its own, and wait for it. Both slots are taken by the call, so that calls that
+    run at once replay in the same order however they end."""
+    slot, waiting = scope.open(new.name, "child"), scope.open("get_result", "result")
     if slot.recorded:
         slot.replay()
-        return (yield from result(scope, slot.recorded.child))
+        return (yield from _result(scope, waiting, slot.recorded.child))
     workflow, is_new = yield from _insert(scope, slot, replace(new, executor=scope.executor_id))
     if is_new:
         here = replace(new, id=workflow, parent=scope.workflow_id, executor=scope.executor_id)
         yield RunHere(here, definition, args, kwargs)
-    return (yield from result(scope, workflow))
+    return (yield from _result(scope, waiting, workflow))
 
 
 def _insert(scope: Any, slot: Any, new: NewWorkflow) -> Operation:
     """Decide a child's slot with its row: a new one, or the one to attach to. Its id, and whether it is new."""
-    is_named = bool(new.id)
-    new = replace(new, id=new.id or scope.child_id(slot.seq), parent=scope.workflow_id)
+    new = replace(new, id=new.id or scope.child_id(slot.seq), is_named=bool(new.id), parent=scope.workflow_id)
     while True:
-        existing = yield from _existing(slot, new, is_named)
+        existing = yield from _existing(slot, new)
         if existing is not None:
             yield slot.success(None, child=existing)
             return existing, False
         inserted = yield slot.success(None, new, child=new.id)
         if inserted is not None and new.id in inserted:
             return new.id, True
-        standing = (yield Ask(Outcome((new.id,)))).get(new.id)
-        if inserted is None or standing is None:  # somebody was faster: look who
-            is_named = True
-            continue
-        if error := refusal(new, standing):
-            raise error
-        return new.id, False
+        if scope.workflow_id is not None and inserted is not None:
+            yield from verify_id(new)  # a child of this slot was there, as after a rewind
+            return new.id, False
+        new = replace(new, is_named=True)  # somebody was faster: look who
 
 
-def _existing(slot: Any, new: NewWorkflow, is_named: bool) -> Operation:
+def _existing(slot: Any, new: NewWorkflow) -> Operation:
     """The workflow that a start attaches to, or None. An error that refuses it is recorded, then raised."""
-    if is_named:
-        standing = (yield Ask(Outcome((new.id,)))).get(new.id)
+    if new.is_named:
+        try:
+            standing = yield from verify_id(new)
+        except DurableError as error:
+            yield slot.failure(error)
+            raise
         if standing is not None:
-            if error := refusal(new, standing):
-                yield slot.failure(error)
-                raise error
-            if standing.input != new.input:
-                warnings.warn(
-                    f"Workflow {new.id!r} exists with another input; this call attaches to it and its own input is not "
-                    "used.",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
             return new.id
     if new.dedup_id is None:
         return None
@@ -112,8 +104,15 @@ def result(scope: Any, workflow: str, timeout: float | None = None) -> Operation
     """Wait for a workflow to end; give its output or raise its error. A timeout in a workflow is durable."""
     slot = scope.open("get_result", "result")
     timer = scope.open("sleep", "sleep") if timeout is not None else None
+    return (yield from _result(scope, slot, workflow, timer, timeout))
+
+
+def _result(
+    scope: Any, slot: Any, workflow: str | None, timer: Any = None, timeout: float | None = None
+) -> Operation:  # fmt: skip
     if slot.recorded:
         return slot.replay()
+    assert workflow is not None
     deadline = None
     if timer is not None and timeout is not None:
         deadline = timer.replay() if timer.recorded else scope.now() + timeout
@@ -170,17 +169,20 @@ def outcome_error(workflow: str, standing: Standing | None) -> BaseException:
 
 
 def verify_id(new: NewWorkflow) -> Operation:
-    """Raise when an id that is to be used belongs to another function, or is in use and shall not be."""
+    """The workflow under an id that is to be used, or None. Raises when it is another function's, or when no other may
+    use the id; warns when its input is another."""
     standing = (yield Ask(Outcome((new.id,)))).get(new.id)
-    if standing is not None and (error := refusal(new, standing)):
+    if standing is None:
+        return None
+    if error := refusal(new, standing):
         raise error
-
-
-def _verify(new: NewWorkflow) -> Operation:
-    """An insert changed nothing: the id was there."""
-    standing = (yield Ask(Outcome((new.id,)))).get(new.id)
-    if standing is not None and (error := refusal(new, standing)):
-        raise error
+    if standing.input != new.input:
+        warnings.warn(
+            f"Workflow {new.id!r} exists with another input; this call attaches to it and its own input is not used.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return standing
 
 
 def refusal(new: NewWorkflow, standing: Standing) -> WorkflowConflict | WorkflowIdInUse | None:

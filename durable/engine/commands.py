@@ -54,11 +54,13 @@ class NewWorkflow:
     """Set for a run that begins here and now: the row is inserted already claimed."""
     id_policy: str = "return-existing"
     dedup_policy: str = "reject"
+    is_named: bool = False
+    """Whether its id was given, so that a row of anybody's may be there."""
 
     @property
     def is_choosy(self) -> bool:
         """Whether its slot may only be decided if the row is really inserted."""
-        return self.dedup_id is not None or self.id_policy == "reject"
+        return self.dedup_id is not None or self.is_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,14 @@ class Entries:
 
 
 @dataclass(frozen=True, slots=True)
+class Closer:
+    """The slot that closed a stream, or None while it is open."""
+
+    workflow: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How these workflows stand: `{id: Standing}`, without those that do not exist."""
 
@@ -200,7 +210,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    question: NextMessage | EventValue | AllEvents | Entries | Outcome | Known | Holder
+    question: NextMessage | EventValue | AllEvents | Entries | Closer | Outcome | Known | Holder
 
 
 # --- what is done

@@ -37,24 +37,29 @@ def get_event(scope: Any, workflow: str, key: str, timeout: float) -> Operation:
             timed: tuple[Row, ...] = (timer.decided(journal.encode(deadline)),)
         else:
             timed = ()
+        conditions: tuple[Condition, ...] = ()
         if text is None and scope.now() < deadline:
-            text, ended = yield from _last_word(workflow, key)
-        else:
-            ended = True
-        if text is not None or ended:
+            text, conditions = yield from _last_word(workflow, key)
+        if text is not None or not conditions:
             yield Record((slot.decided(text, child=workflow), *timed))
             return None if text is None else journal.serializer.deserialize(text)
         if timed:
             yield Record(timed)
-        yield Park(f"event:{workflow}/{key}", (Condition("event", workflow, key),), deadline, since)
+        yield Park(f"event:{workflow}/{key}", conditions, deadline, since)
 
 
 def _last_word(workflow: str, key: str) -> Operation:
-    """Whether a workflow has ended, so that it sets no more events; and the value, if it did so just before."""
+    """The value, if it came just now, and what to wait for: nothing when the workflow has ended and sets no more.
+
+    One that does not exist yet may come and set it.
+    """
+    event = Condition("event", workflow, key)
     standing = (yield Ask(Outcome((workflow,)))).get(workflow)
-    if standing is None or standing.status not in FINAL:
-        return None, False
-    return (yield Ask(EventValue(workflow, key))), True
+    if standing is None:
+        return None, (event,)
+    if standing.status not in FINAL:
+        return None, (event, Condition("child", workflow))
+    return (yield Ask(EventValue(workflow, key))), ()
 
 
 def get_all_events(scope: Any, workflow: str) -> Operation:

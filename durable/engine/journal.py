@@ -86,6 +86,11 @@ class Journal:
     taken: set[int] = field(default_factory=set)
     """Messages that an open recv has reserved."""
     closed_streams: set[str] = field(default_factory=set)
+    """Closed by this run's own code, or found closed."""
+    closed_in_steps: set[str] = field(default_factory=set)
+    """Perhaps: the transaction in which a step closed one may have been rolled back."""
+    is_first: bool = False
+    """Whether no run before this one can have written anything."""
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     last: int = 0
 
@@ -105,6 +110,11 @@ class Journal:
     def next_recorded(self) -> Recorded | None:
         """What is recorded in the slot that the next operation takes."""
         return self.rows.get(self.last + 1)
+
+    @property
+    def was_further(self) -> bool:
+        """Whether an earlier run was beyond this point: coroutines may record a later slot before an earlier one."""
+        return any(seq > self.last for seq in self.rows)
 
     def key(self, seq: int) -> str:
         """The idempotency key of a slot, stable over retries, crashes and executors, never reused after a rewind."""

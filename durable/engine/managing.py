@@ -16,8 +16,9 @@ def manage(scope: Any, name: str, act: Callable[[], Any]) -> Operation:
         return slot.replay()
     try:
         value = yield Manage(act, slot.seq, name)
+        record = slot.success(value)  # may be too large to be stored
     except Exception as error:
         yield slot.failure(error)
         raise
-    yield slot.success(value)
+    yield record
     return value

@@ -13,7 +13,7 @@ def patch(scope: Any, name: str) -> Operation:
     """Whether this execution takes the new way: it reaches this point for the first time now, or did so since the
     patch. One that was past this point before replays something else here and keeps to the old way."""
     recorded = scope.journal.next_recorded()
-    if recorded is not None and recorded.name != MARK + name:
+    if scope.journal.was_further and (recorded is None or recorded.name != MARK + name):
         return False
     slot = scope.open(MARK + name, "patch")
     if slot.recorded is None:

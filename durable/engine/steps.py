@@ -28,12 +28,21 @@ def run(
             value = yield Call(fn, args, kwargs, frame, options.timeout, options.is_preemptible)
         except Exception as error:
             errors.append(error)
-            again = attempt < retry.max_attempts and (yield from _worth_it(retry, error, frame))
+            try:
+                again = attempt < retry.max_attempts and (yield from _worth_it(retry, error, frame))
+            except Exception as broken:  # should_retry failed, and what it would have said is not known
+                yield slot.failure(broken, attempts=attempt)
+                raise
             if not again:
                 yield _given_up(slot, retry, errors, started_at, scope.now())
-                raise _final(options.name, retry, errors) from (error if len(errors) > 1 else None)
+                final = _final(options.name, retry, errors)
+                if final is error:
+                    raise
+                raise final from error
             yield Record(effects=(_failed(slot, attempt, error, started_at, scope.now()),))
-            yield Park(f"retry:{options.name}", until=scope.now() + retry.delay_after(attempt))
+            until = scope.now() + retry.delay_after(attempt)
+            while scope.now() < until:  # a wait in memory may end early
+                yield Park(f"retry:{options.name}", until=until)
         else:
             break
     try:

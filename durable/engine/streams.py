@@ -6,11 +6,14 @@ from typing import Any
 
 from ..errors import StreamClosed, StreamTimeout, WorkflowNotFound
 from ..states import FINAL
-from .commands import Append, Ask, Condition, Entries, Outcome, Park
+from .commands import Append, Ask, Closer, Condition, Entries, Outcome, Park
 from .drive import Operation
 
 PAGE = 100
-"""How many entries a reader outside a workflow takes at once."""
+"""How many entries a reader that records nothing takes at once."""
+
+WORKFLOW = "workflow"
+"""The place in which each value that is read is recorded."""
 
 
 def write(scope: Any, key: str, value: Any) -> Operation:
@@ -18,7 +21,10 @@ def write(scope: Any, key: str, value: Any) -> Operation:
     slot = scope.open("write_stream", "stream")
     if slot.recorded:
         return slot.replay()
-    if key in scope.journal.closed_streams:
+    closer = yield from _closer(scope, key)
+    if closer is not None:
+        if _was_closed_by_an_earlier_attempt(scope, key, closer):
+            return None
         error = StreamClosed(key=key, workflow_id=scope.workflow_id)
         yield slot.failure(error)
         raise error
@@ -29,13 +35,38 @@ def write(scope: Any, key: str, value: Any) -> Operation:
 def close(scope: Any, key: str) -> Operation:
     """End a stream; closing it twice changes nothing."""
     slot = scope.open("close_stream", "stream")
-    is_closed = key in scope.journal.closed_streams
-    scope.journal.closed_streams.add(key)
+    journal = scope.journal
+    is_closed = key in journal.closed_streams
+    journal.closed_streams.add(key)
     if slot.recorded:
         return slot.replay()
+    if scope.place != WORKFLOW:
+        journal.closed_in_steps.add(key)
     effects = () if is_closed else (Append(scope.workflow_id, key, slot.seq, None),)
     yield slot.success(None, *effects)
     return None
+
+
+def _closer(scope: Any, key: str) -> Operation:
+    """The slot that closed a stream, 0 when it is not known which, or None.
+
+    The first run of a workflow knows without asking, but for what its steps did.
+    """
+    journal = scope.journal
+    if scope.place == WORKFLOW:
+        if key in journal.closed_streams:
+            return 0
+        if journal.is_first and key not in journal.closed_in_steps:
+            return None
+    closer = yield Ask(Closer(scope.workflow_id, key))
+    if closer is not None and scope.place == WORKFLOW:
+        journal.closed_streams.add(key)
+    return closer
+
+
+def _was_closed_by_an_earlier_attempt(scope: Any, key: str, closer: int) -> bool:
+    """An attempt of this step wrote all of the stream and closed it; this one has nothing to add, and no error."""
+    return scope.place != WORKFLOW and closer == scope.seq and key not in scope.journal.closed_streams
 
 
 def read(scope: Any, workflow: str, key: str, offset: int, timeout: float | None) -> Operation:
@@ -50,11 +81,12 @@ def read(scope: Any, workflow: str, key: str, offset: int, timeout: float | None
         found = slot.replay()
         return [] if found is None else [tuple(found)]
     deadline = timer.replay() if timer is not None and timer.recorded else None
+    wanted = Entries(workflow, key, offset, 1 if scope.place == WORKFLOW else PAGE)
     while True:
         since = scope.mark()
-        entries = yield Ask(Entries(workflow, key, offset, 1 if slot.seq else PAGE))
+        entries = yield Ask(wanted)
         if not entries:
-            entries = yield from _last_entries(slot, workflow, key, offset)
+            entries = yield from _last_entries(slot, wanted)
         if entries is not None:
             values = [(number, scope.journal.serializer.deserialize(text)) for number, text in _open(entries)]
             yield slot.success(list(values[0]) if values else None, child=workflow)
@@ -80,13 +112,13 @@ def _open(entries: list[tuple[int, str | None]]) -> list[tuple[int, str]]:
     return found
 
 
-def _last_entries(slot: Any, workflow: str, key: str, offset: int) -> Operation:
-    """None while the writer is alive; else what it wrote just before its end, perhaps nothing."""
-    standing = (yield Ask(Outcome((workflow,)))).get(workflow)
+def _last_entries(slot: Any, wanted: Entries) -> Operation:
+    """None while more may come; else what was written just before the end, perhaps nothing."""
+    standing = (yield Ask(Outcome((wanted.workflow,)))).get(wanted.workflow)
     if standing is None:
-        error = WorkflowNotFound(workflow_id=workflow)
+        error = WorkflowNotFound(workflow_id=wanted.workflow)
         yield slot.failure(error)
         raise error
-    if standing.status not in FINAL:
+    if standing.status not in FINAL and (yield Ask(Closer(wanted.workflow, wanted.key))) is None:
         return None
-    return (yield Ask(Entries(workflow, key, offset, 1 if slot.seq else PAGE)))
+    return (yield Ask(wanted))

@@ -5,13 +5,16 @@ Notifications, completions and due timers cut the rest short. A queue is `hot` w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..backends.backend import Abilities
+from ..backends.lines import Line
 from ..models import INTERNAL_QUEUE
 from .service import Service
 
 BATCH = 100
+SOON_SECONDS = 0.05
 
 
 class Claimer(Service):
@@ -24,7 +27,9 @@ class Claimer(Service):
         self.session = executor.backend.own(claims=True)
         self.hot: set[str] = set()
         self.limits: dict[str, Any] = {}
+        self.lines: dict[str, Line] = {}
         self.can = Abilities()
+        self._told: set[str] = set()
         self._next_pulse = self._next_look = 0.0
         self._wake_at: float | None = None
         self._deadline: float | None = None
@@ -34,6 +39,7 @@ class Claimer(Service):
 
     def ready(self, queue: str) -> None:
         """Somebody says that `queue` has work."""
+        self._told.add(queue)
         if queue in self.limits and queue not in self.hot:
             self.hot.add(queue)
             self.wake()
@@ -64,14 +70,18 @@ class Claimer(Service):
         if not self.executor.lease.holds or self.executor.is_draining or not self.executor.claims:
             return max(0.01, min(self._next_pulse - self.clock.monotonic(), self._until(self._deadline)))
         if now >= self._next_look:
-            self.look()
             self._next_look = now + self.executor.settings.POLL_SECONDS
+            self.look()
         while self._wake_at is not None and self._wake_at <= self.executor.lease.now():
             self.promote()
+        for line in self.lines.values():
+            if self._until(line.again_at) < 0:  # its rate limit allows more now
+                line.again_at = None
+                self.hot.add(line.queue)
         self.claim()
         due = [self._next_pulse, self._next_look]
-        rest = min(min(due) - self.clock.monotonic(), self._until(self._wake_at), self._until(self._deadline))
-        return max(0.0, rest)
+        moments = [self._wake_at, self._deadline, *(line.again_at for line in self.lines.values())]
+        return max(0.0, min(min(due) - self.clock.monotonic(), *(self._until(moment) for moment in moments)))
 
     def _until(self, moment: float | None) -> float:
         return float("inf") if moment is None else moment - self.executor.lease.now()
@@ -94,52 +104,73 @@ class Claimer(Service):
 
     def look(self) -> None:
         """Read the queues' limits, find which have ready work, and when the next timer is due."""
-        self.limits = self.executor.queue_limits(self.session)
+        before, self.limits = self.limits, self.executor.queue_limits(self.session)
+        limited = {queue for queue, limits in self.limits.items() if limits.is_limited}
+        if fresh := {queue for queue in limited if queue in before and not before[queue].is_limited}:
+            running = [run.workflow_id for run in list(self.executor.running.values()) if run.claimed.queue in fresh]
+            self.backend.admit_running(self.session, self.executor.id, running)
+        self.lines = {queue: line for queue, line in self.lines.items() if queue in limited}
         self.can = self.executor.abilities(self.session)
-        ready, self._wake_at, self._deadline = self.backend.look(self.session, self.limits, self.can)
-        self.hot = set(ready)
+        self.hot = set()
+        self.hot |= set(self._ready_among(self.limits))
+
+    def _ready_among(self, queues: Iterable[str]) -> list[str]:
+        """Which queues have ready work; learn of the next timer and deadline. What others say meanwhile stands."""
+        self._wake_at = self._deadline = None
+        ready, wake_at, deadline = self.backend.look(self.session, queues, self.can)
+        self._wake_at, self._deadline = earliest(self._wake_at, wake_at), earliest(self._deadline, deadline)
+        return ready
 
     def promote(self) -> None:
         rows = self.backend.promote(self.session)
         self.hot |= {queue for _, queue in rows if queue in self.limits}
-        _, self._wake_at, self._deadline = self.backend.look(self.session, (), self.can)
+        self._ready_among(())
         self.executor.tell({queue for _, queue in rows})
 
     def expire(self) -> None:
         """Cancel what has run out of time, here or anywhere."""
         rows = self.backend.expire(self.session)
-        _, self._wake_at, self._deadline = self.backend.look(self.session, (), self.can)
+        self._ready_among(())
         self.executor.has_expired(rows, self.session)
 
     def claim(self) -> None:
-        while (room := self.executor.room) > 0 and self.hot and not self.stopping.is_set():
+        while self.executor.room > 0 and self.hot and not self.stopping.is_set():
             before = len(self.hot)
-            taken = self._claim(min(room, BATCH))
+            with self.executor.taking:  # a start in this process takes of the same room
+                taken = self._claim(min(self.executor.room, BATCH))
             if taken == 0 and len(self.hot) == before:
                 return
 
     def _claim(self, room: int) -> int:
         rooms = {queue: self._room_in(queue, room) for queue in self._in_turn()}
         rooms = {queue: n for queue, n in rooms.items() if n > 0}
+        self.hot -= rooms.keys()  # before it is asked: who says from now on that there is work is heard
         limited = [queue for queue in rooms if self.limits[queue].is_limited]
         free = {queue: n for queue, n in rooms.items() if queue not in limited}
         total = 0
         if free:
             taken = self._take(self.backend.claim(self.session, self.executor.id, free, room, self.can))
             total = sum(taken.values())
-            if total < room:
-                self.hot -= {queue for queue, n in free.items() if taken.get(queue, 0) < n}
+            self._asked(taken, free if total < room else dict.fromkeys(free, 0))
         for queue in limited:
             n = min(rooms[queue], room - total)
-            if n <= 0:
-                break
-            mine = self.executor.running_in_partitions(queue) if self.limits[queue].partitioned else {}
-            taken = self._take(self.backend.claim_limited(self.session, self.executor.id, queue, n, self.can, mine))
-            count = sum(taken.values())
-            total += count
-            if count < n:
-                self.hot.discard(queue)
+            taken = {}
+            if n > 0:
+                line = self.lines.setdefault(queue, Line(queue))
+                line.mine = self.executor.running_in_partitions(queue)
+                taken = self._take(self.backend.claim_limited(self.session, self.executor.id, line, n, self.can))
+                total += sum(taken.values())
+            self._asked(taken, {queue: max(0, n)})
         return total
+
+    def _asked(self, taken: dict[str, int], wanted: dict[str, int]) -> None:
+        """A queue that gave all that was wanted may have more. One that somebody said had work, and that gave none, is
+        looked at once more, soon: its row may have been locked for a moment, perhaps by who waits for it."""
+        self.hot |= {queue for queue, n in wanted.items() if taken.get(queue, 0) >= n}
+        for queue, n in wanted.items():
+            if n > 0 and not taken.get(queue) and queue in self._told:
+                self._told.discard(queue)
+                self._next_look = min(self._next_look, self.clock.monotonic() + SOON_SECONDS)
 
     def _take(self, claimed: list[Any]) -> dict[str, int]:
         counts: dict[str, int] = {}
@@ -158,10 +189,12 @@ class Claimer(Service):
         if queue == INTERNAL_QUEUE:
             return room
         limits = self.limits[queue]
-        if limits.paused:
-            return 0
         if limits.worker_concurrency is not None:
             room = min(room, limits.worker_concurrency - self.executor.running_in(queue))
         if limits.max_tasks_per_iteration is not None:
             room = min(room, limits.max_tasks_per_iteration)
         return room
+
+
+def earliest(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)

@@ -86,11 +86,14 @@ class Executor:
         self.is_stopped = False
         self._hurry = False
         self._idle = threading.Condition()
+        self.taking = threading.Lock()
+        """Held from counting the room until what was taken is counted too."""
         self._own_runs: Counter[str] = Counter()
         self._own_partitions: dict[str, Counter[str]] = {}
         self._guests: set[asyncio.Task[None]] = set()
         self._registered = -1
         self.version = ""
+        self._versions: set[str] = set()  # where they are strict: what is defined later changes nothing earlier
         self._heard: set[str] = set()
         self._ends: list[Callable[[], None]] = []
 
@@ -178,12 +181,16 @@ class Executor:
         if self._registered != registry.changes:  # something was defined after the start
             register_again(self)
         versions = registry.versions()
-        unversioned = self.settings.VERSIONS != "strict" or self._is_latest(session)
-        return Abilities(tuple(versions), tuple(set(versions.values())), unversioned)
+        if self.settings.VERSIONS == "adopt":
+            return Abilities(tuple(versions), tuple(set(versions.values())))
+        self._versions |= {self.version, *versions.values()}
+        latest = self.latest_version(session)
+        return Abilities(tuple(versions), tuple(self._versions), latest in (None, self.version), self.version)
 
-    def _is_latest(self, session: Own) -> bool:
+    def latest_version(self, session: Own) -> str | None:
+        """The version of the application that was promoted last."""
         rows = session.run(self.backend.sql.latest_version, {"application": self.settings.APPLICATION_NAME})
-        return not rows or rows[0][0] == self.version
+        return rows[0][0] if rows else None
 
     def queue_limits(self, session: Own) -> dict[str, Any]:
         """The limits in force of every queue that it serves."""
@@ -211,7 +218,8 @@ class Executor:
         """What any living executor can run, as pairs of name and version, and the queues that this one serves."""
         rows = self.backend.run(session, self.backend.sql.known)
         served = {pair for (text,) in rows for pair in json.loads(text).items()}
-        return served | set(registry.versions().items()), set(self.claimer.limits)
+        mine = {(name, version) for name in registry.names() for version in self._versions}
+        return served | mine | set(registry.versions().items()), set(self.claimer.limits)
 
     # --- running
 
@@ -286,7 +294,9 @@ class Executor:
             if run.above is None and not run.direct:
                 self._own_runs[run.claimed.queue] -= 1
                 if run.claimed.partition_key is not None:
-                    self._own_partitions[run.claimed.queue][run.claimed.partition_key] -= 1
+                    of_queue = self._own_partitions[run.claimed.queue]
+                    of_queue[run.claimed.partition_key] -= 1
+                    of_queue += Counter()  # forgets the partitions of which nothing runs
             self._idle.notify_all()
         queue = run.claimed.queue
         limits = self.claimer.limits.get(queue)
@@ -331,6 +341,7 @@ class Executor:
             facts = {"workflow_id": orphan.id, "name": orphan.name, "executor": self, "lost_by": orphan.executor}
             signals.workflow_lost.send_robust(Workflow, dead=orphan.is_dead, **facts)
         if orphans:
+            self.hub.announce({f"w:{orphan.id}" for orphan in orphans if orphan.is_dead})
             self.claimer.everything_changed()
 
     def _about(self, run: Run) -> dict[str, Any]:

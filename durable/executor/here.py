@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..chance import chance
 from ..engine import commands as c
 from ..errors import Cancelled, InsideAtomic, LeaseLost, WorkflowWasCancelled
 from ..models import INTERNAL_QUEUE
+from ..registry import registry
 from . import living
 from .executor import Executor
 from .hub import stop_hubs
@@ -57,19 +57,44 @@ def begin(new: c.NewWorkflow, definition: Any) -> tuple[Run | None, str]:
     return Run(owner, claimed_here(new), definition, direct=True), new.id
 
 
-def adopt(check: Callable[[c.NewWorkflow], c.NewWorkflow], new: c.NewWorkflow, definition: Any) -> Run | None:
-    """Insert a start as claimed by this process, when it has an executor with room for it: nothing is left to claim.
+def adopt(new: c.NewWorkflow, definition: Any) -> str | None:
+    """Start a workflow as claimed by this process, when it has an executor with room for it: nothing is left to claim.
 
-    None where it has not, where the start waits for its queue or commits with the caller's `atomic()`, or its id is
-    there already: start it as any other.
+    Its id; None where there is no such executor, and for a start that only the queue can carry out.
     """
+    owner = _taker(new, definition)
+    if owner is None or not owner.taking.acquire(blocking=False):
+        return None
+    try:  # its claimer counts the same room
+        run = _inserted(owner, new, definition) if owner.room > 0 else None
+        if run is None:
+            return None
+        owner.run_adopted(run)
+        return run.workflow_id
+    finally:
+        owner.taking.release()
+
+
+def adopt_as_guest(new: c.NewWorkflow, definition: Any) -> Run | None:
+    """The run of a coroutine start that is to begin on its caller's event loop, where it takes no room; or None."""
+    owner = _taker(new, definition)
+    return None if owner is None else _inserted(owner, new, definition)
+
+
+def _taker(new: c.NewWorkflow, definition: Any) -> Executor | None:
+    """The executor of this process that may take a start: one without a queue, a delay, another version of the code,
+    and an `atomic()` with which it would commit."""
     database = backend()
     if new.queue != INTERNAL_QUEUE or new.delay is not None or connections[database.alias].in_atomic_block:
         return None
     owner = living.current(database.alias, database.vendor)
-    if owner is None or not owner.claims or owner.room <= 0:
-        return None
-    new = replace(check(new), id=new.id or chance.new_id(), executor=owner.id)
+    able = owner is not None and owner.claims and new.version == registry.version_of(definition)
+    return owner if able else None
+
+
+def _inserted(owner: Executor, new: c.NewWorkflow, definition: Any) -> Run | None:
+    """The run of a workflow that was inserted as `owner`'s; None when its id was there already."""
+    new = replace(new, id=new.id or chance.new_id(), executor=owner.id)
     inserted = owner.readers.read(lambda session: apply(owner.backend, session, [new]))
     return Run(owner, claimed_here(new), definition) if new.id in inserted else None
 

@@ -1,15 +1,19 @@
-"""Coroutine steps that may be interrupted: when their time is up, or when their workflow is cancelled."""
+"""What may be interrupted: coroutine steps, when their time is up or their workflow is cancelled, and a direct call."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
-from contextlib import suppress
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from ..backends.writing import Verdict
 from ..engine import commands as c
-from ..errors import ControlFlow, StepTimeout
+from ..errors import ControlFlow, LeaseLost, Parked, StepTimeout
 from .outside import until_changed
+
+log = logging.getLogger("durable.executor")
 
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -40,5 +44,28 @@ async def _until_closed(run: Any) -> None:
     while not run.closed:
         since = run.mark()
         with suppress(ControlFlow):
-            await asyncio.to_thread(run.executor.check_owner, run)
+            try:
+                await asyncio.to_thread(run.executor.check_owner, run)
+            except Exception as error:  # the database is away: look again later
+                log.debug("whether %s was cancelled is not known yet: %s", run.workflow_id, error)
             await until_changed([f"c:{run.workflow_id}"], since, LONGEST_WAIT_SECONDS)
+
+
+GONE = c.Letting(None, outcome="released", detail="its caller was interrupted")
+
+
+@contextmanager
+def left_to_others(run: Any) -> Iterator[tuple[c.Entry, Callable[[Any], None]]]:
+    """Close a run whose caller goes away: an executor goes on with it. Gives the entry that says so, to be committed,
+    and what to do with the ticket of that."""
+
+    def settle(ticket: Any) -> None:
+        if ticket.verdict is Verdict.DONE:
+            run.executor.has_let_go(run, GONE)
+
+    try:
+        with suppress(LeaseLost):
+            yield run.entry(letting=GONE), settle
+    finally:
+        run.close(Parked())
+        run.executor.left(run)

@@ -1,7 +1,8 @@
 """The event loop of an executor, and how coroutine runs wait on it.
 
 A coroutine is never thrown into while it works. When all of it waits durably, directly or through tasks and gathers
-that it awaits, it is closed where it stands and its workflow parks; otherwise it waits in memory.
+that it awaits, it is closed where it stands and its workflow parks; otherwise it waits in memory. A child that was
+called runs in its caller's task: when it parks it is unwound, and the caller waits for it as for any other workflow.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from asgiref.sync import SyncToAsync
 from ..backends.writing import Verdict
 from ..engine import commands as c
 from ..errors import Cancelled, Fenced, LeaseLost, Parked
+from .closing import close
 from .outside import keys_of
 from .pool import close_connections
 
@@ -107,6 +109,15 @@ class Nursery:
         place.task = self.loop.create_task(run.aexecute(), context=context)
         place.task.add_done_callback(lambda task: self._done(run, task))
 
+    async def run_child(self, run: Any, args: Any, kwargs: Any) -> None:
+        """Run a child in the task of the run that called it."""
+        if not run.direct:
+            self.places[run] = Place(run, asyncio.current_task(), contextvars.copy_context())
+        try:
+            await run.aexecute(args, kwargs)
+        finally:
+            self.places.pop(run, None)
+
     def _done(self, run: Any, task: asyncio.Task[None]) -> None:
         self.places.pop(run, None)
         give_back()
@@ -147,9 +158,7 @@ class Nursery:
             await asyncio.to_thread(self.executor.check_owner, run)
 
     def _place_of(self, run: Any) -> Place | None:
-        """Where the outermost run of this one stands; a run that belongs to a waiting caller has no place."""
-        while run.above is not None:
-            run = run.above
+        """Where this run stands; one that belongs to a waiting caller has no place."""
         place = self.places.get(run)
         return place if place and run.definition.park and not run.direct else None
 
@@ -170,23 +179,28 @@ class Nursery:
         if self.executor.is_draining and not conditions and (until is None or until <= run.now()):
             letting = c.Letting(None, outcome="released", detail="its executor is shutting down")
         try:
-            ticket = await self.executor.recorder.acommit(run.entry(letting=letting))
-        except LeaseLost:
-            return
-        if ticket.verdict is Verdict.TRUE:
-            undecided, place.undecided = place.undecided, None
-            if undecided is not None:
-                undecided.set_result(None)
-            for future in list(place.waits):
-                if not future.done():
-                    future.set_result(None)
-            return
-        done = ticket.verdict is Verdict.DONE
-        run.close(Parked() if done else Cancelled() if ticket.verdict is Verdict.CANCELLED else Fenced())
-        if done:
-            self.executor.has_let_go(run, letting)
-        self._close(place)
-        self.executor.left(run)
+            verdict = (await self.executor.recorder.acommit(run.entry(letting=letting))).verdict
+        except LeaseLost as lost:
+            run.without_lease(lost)
+            verdict = Verdict.FENCED
+        if verdict is not Verdict.TRUE:
+            done = verdict is Verdict.DONE
+            run.close(Parked() if done else Cancelled() if verdict is Verdict.CANCELLED else Fenced())
+            if done:
+                self.executor.has_let_go(run, letting)
+            if run.above is None:
+                self._close(place)
+                self.executor.left(run)
+                return
+        self._wake(place)  # to look again, or to be unwound where it stands in its caller's task
+
+    def _wake(self, place: Place) -> None:
+        undecided, place.undecided = place.undecided, None
+        if undecided is not None:
+            undecided.set_result(None)
+        for future in list(place.waits):
+            if not future.done():
+                future.set_result(None)
 
     def _close(self, place: Place) -> None:
         """End the run's coroutines where they stand: `finally` blocks run, no `except` clause does."""
@@ -196,7 +210,7 @@ class Nursery:
         for task in [place.task, *_awaited(place.task)]:
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # asyncio's own way to say: on purpose
             try:
-                place.context.run(task.get_coro().close)
+                place.context.run(close, task.get_coro())
             except BaseException as error:
                 log.warning("%s did not end cleanly when it parked: %r", place.run.workflow_id, error)
         give_back()

@@ -21,6 +21,7 @@ from ..conf import conf
 from ..engine import commands as c
 from ..engine.journal import Journal, Slot
 from ..errors import InsideAtomic, OutsideWorkflow, PayloadTooLarge
+from ..serializers import Serializer
 from .hub import hub
 from .recorder import changes
 
@@ -29,9 +30,10 @@ WAKE_PAUSE_SECONDS = 0.005
 _NEVER = threading.Event()
 
 
-def encode(value: Any) -> str:
-    """Text of a value. Raises `SerializationError` or `PayloadTooLarge`, before anything is stored."""
-    text = serializers.get(conf().SERIALIZER).serialize(value)
+def encode(value: Any, serializer: Serializer | None = None) -> str:
+    """Text of a value, by default as the settings say. Raises `SerializationError` or `PayloadTooLarge`, before
+    anything is stored."""
+    text = (serializer or serializers.get(conf().SERIALIZER)).serialize(value)
     limit = conf().MAX_PAYLOAD_BYTES
     if len(text) * 4 > limit and (size := len(text.encode())) > limit:
         raise PayloadTooLarge(size=size, limit=limit)
@@ -132,7 +134,11 @@ class InStep(Outside):
         self.epoch = run.epoch
         self.seq = frame.seq
         super().__init__()
-        self.journal.closed_streams = run.journal.closed_streams
+        self.journal.closed_in_steps = run.journal.closed_in_steps
+
+
+class Managing(InStep):
+    """The scope of a verb that a workflow called to steer others: it is alone in its slot."""
 
 
 class InTransaction(InStep):

@@ -22,4 +22,4 @@ class QueueLimits:
     @property
     def is_limited(self) -> bool:
         """Whether a claim must hold the queue's lock and count."""
-        return self.partitioned or self.concurrency is not None or self.rate_limit is not None
+        return self.paused or self.partitioned or self.concurrency is not None or self.rate_limit is not None

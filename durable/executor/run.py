@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -21,8 +22,8 @@ from ..errors import Cancelled, ControlFlow, Fenced, LeaseLost, NonDeterminism, 
 from ..registry import registry
 from ..serializers import encode_error, fingerprint
 from ..states import Status
-from .interrupting import interruptibly
-from .outside import InStep, decode, encode, keys_of
+from .interrupting import interruptibly, left_to_others
+from .outside import InStep, Managing, decode, encode, keys_of
 from .transacting import transact
 
 LONGEST_WAIT_SECONDS = 5.0
@@ -48,9 +49,12 @@ class Run:
         self.direct = direct
         self.above = above
         self.serializer = executor.serializer(claimed.serialization)
+        self.encode = partial(encode, serializer=self.serializer)
+        """What a workflow stores is written as its row says, so that a change of the settings mixes nothing."""
         self.journal = Journal(
-            claimed.id, self.serializer, encode, executor.lease.now, claimed.generation, rows or {}, tries or {}
+            claimed.id, self.serializer, self.encode, executor.lease.now, claimed.generation, rows or {}, tries or {}
         )
+        self.journal.is_first = claimed.is_fresh
         self.closed: ControlFlow | None = None
         self.has_left = False
         self.ending: c.Ending | None = None
@@ -115,7 +119,7 @@ class Run:
                 with self.inside(InStep(self, frame)):
                     return refuse_coroutine(fn(*args, **kwargs), frame.name)
             case c.Manage(act, seq, name):
-                with self.inside(InStep(self, c.Frame(seq, name))):
+                with self.inside(Managing(self, c.Frame(seq, name))):
                     return act()
             case c.Transact():
                 return transact(self, command)
@@ -144,11 +148,10 @@ class Run:
                         return await result
                     return await interruptibly(self, result, command)
             case c.Manage(act, seq, name):
-                with self.inside(InStep(self, c.Frame(seq, name))):
+                with self.inside(Managing(self, c.Frame(seq, name))):
                     return await sync_to_async(act)()
             case c.RunHere(new, definition, args, kwargs):
-                child = self.child(new, definition)
-                await child.aexecute(args, kwargs)
+                await self.executor.nursery.run_child(self.child(new, definition), args, kwargs)
                 return None
             case c.Park():
                 return await self.executor.nursery.park(self, command)
@@ -256,7 +259,8 @@ class Run:
             args, kwargs = self.inputs(args, kwargs)
             self.value = refuse_coroutine(self.definition.fn(*args, **kwargs), self.definition.name)
         except KeyboardInterrupt:  # of a direct call: its process ends, and an executor goes on
-            self.interrupted()
+            with left_to_others(self) as (entry, settle):
+                settle(self.executor.recorder.commit(entry))
             raise
         except BaseException as error:
             self.error = error
@@ -282,7 +286,8 @@ class Run:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():  # its loop ends, not the workflow: an executor goes on
-                self.interrupted()
+                with left_to_others(self) as (entry, settle):
+                    settle(await self.executor.recorder.acommit(entry))
                 raise
             self.error = error
         except BaseException as error:
@@ -296,12 +301,6 @@ class Run:
             self.close(Fenced()).__cause__ = error
         finally:
             self.executor.left(self)
-
-    def interrupted(self) -> None:
-        letting = c.Letting(None, outcome="released", detail="its caller was interrupted")
-        self.executor.recorder.commit(self.entry(letting=letting))
-        self.close(Parked())
-        self.executor.left(self)
 
     def inputs(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         if args is None:
@@ -322,7 +321,7 @@ class Run:
             return None
         if self.error is None:
             try:
-                text = None if self.value is None else encode(self.value)
+                text = None if self.value is None else self.encode(self.value)
                 return c.Ending(Status.SUCCESS, output=text)
             except Exception as error:
                 self.error = error

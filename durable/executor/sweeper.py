@@ -11,6 +11,8 @@ from ..registry import registry
 from .service import Service
 
 UNSERVED_EVERY_SECONDS = 5.0
+MORE_AFTER_SECONDS = 0.2
+"""When a version's work is taken over, until what was taken has been claimed and the next is at the head."""
 HEADS = 200
 """How far into each queue unserved work is looked for: only what stands at its head is in the way."""
 
@@ -41,10 +43,12 @@ class Sweeper(Service):
         more = self.recover()
         self.wake_the_missed()
         self.let_go_of_strays()
+        rest = 0.0 if more else self.executor.settings.LEASE_SECONDS / 3
         if self.clock.monotonic() >= self._next_unserved:
-            self.set_aside()
-            self._next_unserved = self.clock.monotonic() + UNSERVED_EVERY_SECONDS
-        return 0.0 if more else self.executor.settings.LEASE_SECONDS / 3
+            soon = self.set_aside() or not self.executor.claimer.limits  # or the queues are not known yet
+            again = MORE_AFTER_SECONDS if soon else UNSERVED_EVERY_SECONDS
+            self._next_unserved = self.clock.monotonic() + again
+        return min(rest, max(0.0, self._next_unserved - self.clock.monotonic()))
 
     def recover(self) -> bool:
         """Take workflows from owners that are not among the living; say whether there may be more."""
@@ -65,22 +69,32 @@ class Sweeper(Service):
                 self.executor.release_stray(workflow, epoch)
         self._suspects = strays
 
-    def set_aside(self) -> None:
+    def set_aside(self) -> bool:
         """Work that no living executor can run leaves the ready line, so that claims do not walk it, and is shown.
 
         Work of a version that none of them has is taken over first, where that is the policy: its journal, and the
-        check of every operation against it, guard what it does.
+        check of every operation against it, guard what it does. Says whether there was any, so that there may be more.
         """
+        adopts = self.executor.settings.VERSIONS == "adopt"
         served, queues = self.executor.served_by_the_living(self.session)
+        latest = None if adopts else self.executor.latest_version(self.session)
         places = {
             "queues": json.dumps([{"name": queue, "n": HEADS} for queue in {*queues, INTERNAL_QUEUE}]),
             "room": HEADS * (len(queues) + 1),
-            "served": pairs(served),
+            "any": latest is None or latest in {version for _, version in served},
         }
-        if self.executor.settings.VERSIONS == "adopt":
+        taken = []
+        if adopts:
             mine = pairs(registry.versions().items())
-            self.backend.run(self.session, self.backend.sql.adopt, mine=mine, **places)
-        self.backend.run(self.session, self.backend.sql.set_aside, **places)
+            taken = self.backend.run(self.session, self.backend.sql.adopt, mine=mine, served=pairs(served), **places)
+            served = {(name, None) for name, _ in served}  # whoever knows the name takes the rest over
+        self.backend.run(self.session, self.backend.sql.set_aside, served=pairs(served), **places)
+        if any(limits.partitioned for limits in list(self.executor.claimer.limits.values())):
+            # what was enqueued in a transaction that began before its queue was partitioned
+            self.backend.run(self.session, self.backend.sql.name_partitions, **places)
+        if taken:
+            self.executor.claimer.everything_changed()
+        return bool(taken)
 
     def welcome(self) -> None:
         """An executor that has just started knows functions that others did not: their work may go on."""
@@ -88,6 +102,6 @@ class Sweeper(Service):
         self.backend.run(self.session, self.backend.sql.welcome, reasons=self.backend.pack(reasons))
 
 
-def pairs(served: Iterable[tuple[str, str]]) -> str:
-    """Names and versions as a statement takes them."""
+def pairs(served: Iterable[tuple[str, str | None]]) -> str:
+    """Names and versions as a statement takes them; None is any version."""
     return json.dumps([{"n": name, "v": version} for name, version in served])

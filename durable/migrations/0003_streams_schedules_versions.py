@@ -157,6 +157,10 @@ class Migration(migrations.Migration):
             model_name='workflow',
             index=models.Index(models.F('schedule'), models.F('created_at'), condition=models.Q(('schedule__isnull', False)), name='workflow_schedule'),
         ),
+        migrations.AddIndex(
+            model_name='streamentry',
+            index=models.Index(models.F('workflow_id'), models.F('seq'), name='streamentry_slot'),
+        ),
         migrations.AddConstraint(
             model_name='workflow',
             constraint=models.UniqueConstraint(models.F('debounce_key'), condition=models.Q(('debounce_key__isnull', False)), name='workflow_debounce'),

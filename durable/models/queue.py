@@ -48,11 +48,13 @@ class Queue(models.Model):
         """Put in force what is declared, unless an operator overrode it."""
         for limit in LIMITS:
             setattr(self, limit, self.override.get(limit, self.declared.get(limit)))
+        of_partitions = [getattr(self, limit) for limit in LIMITS if limit.startswith("partition_")]
+        self.partitioned = self.partitioned or any(limit is not None for limit in of_partitions)
 
     @property
     def is_limited(self) -> bool:
-        """Whether a claim must hold this row's lock and count."""
-        return self.partitioned or self.concurrency is not None or self.rate_limit is not None
+        """Whether a claim must hold this row's lock and count; of a paused queue, those that have started go on."""
+        return self.paused or self.partitioned or self.concurrency is not None or self.rate_limit is not None
 
     def limits(self) -> dict[str, Any]:
         return {limit: getattr(self, limit) for limit in LIMITS}

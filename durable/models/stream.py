@@ -23,6 +23,7 @@ class StreamEntry(models.Model):
 
     class Meta:
         ordering = ["workflow_id", "key", "offset"]
+        indexes = [models.Index("workflow_id", "seq", name="streamentry_slot")]
 
     def __str__(self) -> str:
         return f"{self.workflow_id} {self.key}@{self.offset}"

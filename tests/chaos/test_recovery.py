@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 
 import durable
-from durable.backends.backend import backend
+from durable.backends.backend import Abilities, backend
+from durable.backends.lines import Line
 from durable.errors import WorkflowIsDead
 from durable.models import Attempt, Executor, Queue, Step, Workflow
 from durable.models.fields import Now
@@ -21,6 +22,7 @@ from . import workflows
 from .workflows import has
 
 POISON_RECOVERIES = 2
+TOTALS = Abilities(("total",), (app.total.version,))
 
 
 def outcomes(workflow_id: str) -> list[str]:
@@ -219,7 +221,7 @@ def test_executors_that_claim_at_once_claim_each_workflow_once(rescuer):
         Executor.objects.create(id=name, label=name, pid=1, lease_until="2999-01-01T00:00:00Z")
     ids = sorted(app.total.start(0).workflow_id for _ in range(60))
     names = iter(("one", "two", "three"))
-    claim = lambda session: backend().claim(session, next(names), {"_durable": 60}, 30, ["total"])  # noqa: E731
+    claim = lambda session: backend().claim(session, next(names), {"_durable": 60}, 30, TOTALS)  # noqa: E731
     results = in_threads(3, claim)
     claimed = [each.id for result in results for each in result]
     assert len(claimed) == len(set(claimed)) and set(claimed) <= set(ids)
@@ -235,8 +237,8 @@ def test_a_dead_or_draining_executor_can_claim_nothing(database):
     app.limited.enqueue(app.total, 0)
     for name in ("expired", "drains", "unknown"):
         session = backend().borrowed()
-        assert backend().claim(session, name, {"_durable": 10}, 10, ["total"]) == []
-        assert backend().claim_limited(session, name, "limited", 10, ["total"]) == []
+        assert backend().claim(session, name, {"_durable": 10}, 10, TOTALS) == []
+        assert backend().claim_limited(session, name, Line("limited"), 10, TOTALS) == []
 
 
 # --- what nobody runs

@@ -97,6 +97,7 @@ def serve() -> None:
     from django.urls import reverse
 
     import tests.chaos.crashing
+    import tests.chaos.streaming
     import tests.chaos.workflows  # noqa: F401
 
     reverse("widget_store:shop")  # imports what the site's addresses lead to

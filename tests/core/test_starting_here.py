@@ -87,6 +87,14 @@ def test_a_start_that_finds_no_room_waits_for_it(database):
     small.drain()
 
 
+def test_a_start_takes_no_room_that_a_claim_is_counting_on(executor):
+    with executor.taking:
+        handle = waits_for_a_gate.start()
+        assert Workflow.objects.get(pk=handle.workflow_id).status == Status.ENQUEUED
+    open_gate.set()
+    assert handle.get_result(timeout=10) == "through"
+
+
 def test_a_coroutine_runs_on_its_callers_loop_and_shares_what_belongs_to_it(executor):
     async def main():
         gates["shared"] = asyncio.Event()

@@ -28,6 +28,7 @@ class Script:
         rows = {n: Recorded(name, output, None, None) for n, (name, output) in enumerate(recorded, 1)}
         self.journal = Journal("w", JSON, JSON.serialize, lambda: 0.0, rows=rows)
         self.answers = list(answers)
+        self.wakes_early = False
         self.done: list[c.Command] = []
 
     def open(self, name, kind):
@@ -49,6 +50,8 @@ class Script:
                 return fn(*args, **kwargs)
             case c.Ask():
                 return self.answers.pop(0)
+            case c.Park(reason, until=float(until)) if reason.startswith("retry:") and not self.wakes_early:
+                self.ticks = count(int(until) + 1)
 
     @property
     def rows(self):
@@ -96,6 +99,19 @@ def test_back_off_is_a_park_and_grows():
     assert [park.reason for park in parks] == ["retry:charge"] * 3
     waits = [b.until - a.until for a, b in pairwise(parks)]
     assert waits[0] > 20 and waits[1] > 60
+
+
+def test_a_back_off_that_ends_early_goes_on_until_its_time():
+    script = Script()
+    script.wakes_early = True
+
+    def fails():
+        raise ValueError("no")
+
+    with pytest.raises(MaxStepRetriesExceeded):
+        run(script, fails, max_attempts=2, interval_seconds=5)
+    parks = [each for each in script.done if isinstance(each, c.Park)]
+    assert len(parks) > 1 and len({park.until for park in parks}) == 1
 
 
 def test_attempts_before_a_crash_count():

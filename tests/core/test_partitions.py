@@ -1,0 +1,433 @@
+"""Partitioned queues: every partition a line of its own, with limits of its own, all of them in turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+import durable
+from durable import current
+from durable.backends.backend import Abilities, backend
+from durable.backends.limits import share
+from durable.backends.lines import Line
+from durable.errors import InvalidOption
+from durable.executor import Executor
+from durable.models import Executor as ExecutorRow
+from durable.models import Now, Queue, Step, Workflow
+from tests.app import workflows as app
+from tests.support import wait_until
+
+from .metering import Meter
+from .watching import parked
+
+meter = Meter()
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured():
+    meter.clear()
+
+
+@durable.step(name="partitions.work")
+def work(key: str, n: int, seconds: float) -> int:
+    meter.hold(seconds, "all", key, (current.executor_id(), key), note=(key, n))
+    return n
+
+
+@durable.workflow(name="partitions.works")
+def works(key: str, n: int = 0, seconds: float = 0.01) -> int:
+    return work(key, n, seconds)
+
+
+@durable.workflow(name="partitions.aworks")
+async def aworks(key: str, n: int = 0) -> int:
+    with meter.inside("all", key, note=(key, n)):
+        await asyncio.sleep(0.01)
+    return n
+
+
+@durable.workflow(name="partitions.naps_and_works")
+def naps_and_works(key: str, n: int = 0) -> int:
+    work(key, n, 0.02)
+    durable.sleep(0.5)
+    return work(key, n, 0.1)
+
+
+one_each = durable.Queue("one-each", partition_queue=True, concurrency=1)
+two_each = durable.Queue("two-each", partition_queue=True, concurrency=2)
+narrow = durable.Queue("narrow", concurrency=3, partition_concurrency=1)
+local = durable.Queue("local", partition_worker_concurrency=1)
+paced = durable.Queue("paced", partition_limiter={"limit": 2, "period": 0.4})
+spread = durable.Queue("spread", partition_queue=True)
+
+
+def put(queue: Any, key: str | None, *args: Any, fn: Any = works) -> Any:
+    start = fn.using(partition_key=key) if key is not None else fn
+    return queue.enqueue(start, key or "", *args)
+
+
+@pytest.fixture
+def two_executors(database) -> Iterator[list[Executor]]:
+    pair = [Executor(concurrency=8, label=f"e{n}").start() for n in (1, 2)]
+    yield pair
+    for each in pair:
+        each.drain(2)
+
+
+# --- limits
+
+
+def test_a_limit_holds_in_each_partition_over_two_executors_at_every_instant(two_executors):
+    handles = [put(two_each, f"p{n % 4}", n) for n in range(32)]
+    durable.gather(handles)
+    assert {meter.most[f"p{k}"] for k in range(4)} == {2}
+    assert 2 < meter.most["all"] <= 8
+    assert set(Workflow.objects.values_list("executor", flat=True)) == {each.id for each in two_executors}
+
+
+def test_each_partition_is_in_order_of_arrival_over_two_executors(two_executors):
+    handles = [put(one_each, f"p{n % 3}", n, 0.001) for n in range(30)]
+    durable.gather(handles)
+    for key in ("p0", "p1", "p2"):
+        mine = [n for at, n in meter.order if at == key]
+        assert mine == sorted(mine) and meter.most[key] == 1
+
+
+def test_limits_of_the_whole_queue_hold_beside_those_of_its_partitions(two_executors):
+    handles = [put(narrow, f"p{n % 6}", n) for n in range(24)]
+    durable.gather(handles)
+    assert meter.most["all"] == 3
+    assert {meter.most[f"p{k}"] for k in range(6)} == {1}
+
+
+def test_a_worker_limit_holds_in_each_executor_and_partition(two_executors):
+    handles = [put(local, f"p{n % 2}", n, 0.03) for n in range(16)]
+    durable.gather(handles)
+    for executor in two_executors:
+        assert {meter.most[executor.id, key] for key in ("p0", "p1")} == {1}
+    assert max(meter.most["p0"], meter.most["p1"]) == 2
+
+
+def test_a_worker_limit_also_holds_for_those_that_were_parked(executor):
+    """While the first sleeps another starts; when both could go on, only one does."""
+    handles = [put(local, "p", n, fn=naps_and_works) for n in range(4)]
+    for handle in handles:
+        parked(handle, "sleep")
+    durable.gather(handles)
+    assert meter.most["p"] == 1
+
+
+def test_a_rate_limit_holds_in_every_window_of_every_partition(two_executors):
+    handles = [put(paced, key, n, 0) for key in ("p", "q") for n in range(5)]
+    durable.gather(handles)
+    starts = {}
+    for key in ("p", "q"):
+        rows = Workflow.objects.filter(partition_key=key).values_list("started_at", flat=True)
+        starts[key] = started = sorted(moment.timestamp() for moment in rows)
+        for first, third in zip(started, started[2:], strict=False):
+            assert third - first >= 0.4 - 1e-6  # times are stored in microseconds
+        assert started[-1] - started[0] < 1.6, "it waited longer than its limits made it"
+    assert abs(starts["p"][0] - starts["q"][0]) < 0.4  # neither waits for the other
+
+
+@pytest.mark.parametrize("limits", [{"limiter": {"limit": 1, "period": 0.1}},
+                                    {"partition_limiter": {"limit": 1, "period": 0.1}}],
+                         ids=["of the queue", "of a partition"])  # fmt: skip
+def test_a_rate_limit_lets_the_next_one_start_when_it_can_and_not_at_the_next_poll(database, settings, limits):
+    settings.DURABLE = {**settings.DURABLE, "POLL_SECONDS": 60, "LEASE_SECONDS": 60}
+    durable.register_queue("every-now-and-then", **limits)
+    for n in range(4):
+        durable.start_by_name("partitions.works", ("p", n, 0), queue="every-now-and-then")
+    executor = Executor(concurrency=4).start()
+    wait_until(lambda: len(meter.order) == 4, 5, "all of them start, one every 0.1 s")
+    executor.drain(1)
+
+
+def test_a_parked_workflow_keeps_the_place_in_its_partition_and_in_no_other(executor):
+    first, second = put(one_each, "p", 1, fn=naps_and_works), put(one_each, "p", 2)
+    other = put(one_each, "q", 3)
+    parked(first, "sleep")
+    assert other.get_result(timeout=10) == 3
+    assert second.get_status().status == "ENQUEUED"
+    assert durable.gather([first, second]) == [1, 2]
+
+
+def test_places_of_a_dead_executor_are_kept_for_its_workflows(database):
+    held = Workflow.objects.create(
+        id="held", name="partitions.works", queue="one-each", partition_key="p", admitted="one-each", status="PENDING",
+        executor="dead", epoch=1, run_after=Now(), version=works.version, position=1,
+        input='{"args":["p",1],"kwargs":{}}',
+    )  # fmt: skip
+    executor = Executor(concurrency=4).start()
+    second = put(one_each, "p", 2)
+    executor.sweeper.wake()
+    assert durable.gather([durable.retrieve_workflow(held.id), second]) == [1, 2]
+    assert meter.order == [("p", 1), ("p", 2)]
+    assert Workflow.objects.get(pk="held").recovery_attempts == 1
+    executor.drain(1)
+
+
+def test_coroutine_workflows_are_limited_too(executor):
+    handles = [put(two_each, f"p{n % 2}", n, fn=aworks) for n in range(12)]
+    durable.gather(handles)
+    assert meter.most["p0"] == meter.most["p1"] == 2
+
+
+# --- turns
+
+
+def test_partitions_take_turns_one_by_one(database):
+    for key, n in (("a", 4), ("b", 2), ("c", 3)):
+        for i in range(n):
+            put(spread, key, i, 0)
+    executor = Executor(concurrency=1).start()
+    wait_until(lambda: len(meter.order) == 9, 10)
+    executor.drain(1)
+    assert [key for key, _ in meter.order] == ["a", "b", "c", "a", "b", "c", "a", "c", "a"]
+
+
+def test_a_long_partition_delays_a_new_one_by_one_turn(database):
+    for n in range(60):
+        put(spread, "long", n, 0.002)
+    executor = Executor(concurrency=1).start()
+    wait_until(lambda: len(meter.order) > 3, 10)
+    before = len(meter.order)
+    put(spread, "short", 0).get_result(timeout=10)
+    at = meter.order.index(("short", 0))
+    assert at - before <= 5, f"it came {at - before} starts after it was enqueued"
+    executor.drain(1)
+
+
+def test_low_priorities_go_first_within_their_partition(database):
+    for key in ("a", "b"):
+        for n, priority in enumerate((9, 1, None, 9)):
+            options = {"partition_key": key} | ({} if priority is None else {"priority": priority})
+            spread.enqueue(works.using(**options), key, n, 0)
+    executor = Executor(concurrency=1).start()
+    wait_until(lambda: len(meter.order) == 8, 10)
+    executor.drain(1)
+    for mine in ("a", "b"):
+        assert [n for key, n in meter.order if key == mine] == [2, 1, 0, 3]
+
+
+@pytest.mark.parametrize("wants, room, expected", [
+    ({"a": 5, "b": 5}, 3, {"a": 2, "b": 1}),
+    ({"a": 1, "b": 5}, 4, {"a": 1, "b": 3}),
+    ({"a": 0, "b": 2}, 9, {"b": 2}),
+    ({"a": 3}, 0, {}),
+    ({}, 4, {}),
+])  # fmt: skip
+def test_room_is_dealt_out_one_by_one(wants, room, expected):
+    assert share(wants, room) == expected
+
+
+# --- rows without a key
+
+
+def test_what_is_enqueued_by_name_without_a_key_has_a_partition_of_its_own(executor):
+    durable.register_queue("one-each", partition_queue=True, concurrency=1)
+    unnamed = [durable.start_by_name("partitions.works", ("", n), queue="one-each") for n in range(4)]
+    named = [put(one_each, "p", n) for n in range(4)]
+    durable.gather([*unnamed, *named])
+    assert (meter.most[""], meter.most["p"]) == (1, 1)
+    assert set(Workflow.objects.values_list("partition_key", flat=True)) == {"", "p"}
+
+
+def test_the_partition_without_a_name_takes_its_turn_like_any_other(database):
+    durable.register_queue("spread", partition_queue=True)
+    for n in range(5):
+        durable.start_by_name("partitions.works", ("", n, 0), queue="spread")
+        put(spread, "p", n, 0)
+    executor = Executor(concurrency=1).start()
+    wait_until(lambda: len(meter.order) == 10, 10)
+    executor.drain(1)
+    assert [key for key, _ in meter.order] == ["", "p"] * 5
+
+
+def test_a_partitioned_queue_asks_for_a_key_and_takes_no_deduplication_id(database):
+    with pytest.raises(InvalidOption, match="'one-each' is partitioned: say which partition"):
+        one_each.enqueue(works, "p")
+    with pytest.raises(InvalidOption, match="ids do not deduplicate"):
+        one_each.enqueue(works.using(partition_key="p", dedup_id="d"), "p")
+    with pytest.raises(InvalidOption, match="needs a queue"):
+        works.using(partition_key="p").start("p")
+    for wrong in ("", "  ", 5, "a\x00b"):
+        with pytest.raises(InvalidOption, match="partition_key"):
+            works.using(partition_key=wrong, queue="one-each")
+    assert not Workflow.objects.exists()
+    with durable.SetEnqueueOptions(partition_key="p"):
+        assert one_each.enqueue(works, "p").get_status().partition_key == "p"
+
+
+def test_impossible_limits_of_partitions_are_refused():
+    for wrong in (
+        {"partition_concurrency": 0},
+        {"partition_worker_concurrency": -1},
+        {"partition_concurrency": 1, "partition_worker_concurrency": 2},
+        {"partition_limiter": {"limit": 1}},
+        {"partition_queue": True, "concurrency": 1, "worker_concurrency": 2},
+    ):
+        with pytest.raises(InvalidOption):
+            durable.Queue("wrong", **wrong)
+
+
+# --- queues that become partitioned
+
+
+def test_a_queue_that_becomes_partitioned_while_it_runs_loses_nothing(executor):
+    durable.register_queue("turns")
+    first = durable.start_by_name("partitions.naps_and_works", ("", 0), queue="turns")
+    parked(first, "sleep")
+    durable.pause_queue("turns")
+    waiting = [durable.start_by_name("partitions.works", ("", n), queue="turns") for n in (1, 2)]
+    late = durable.start_by_name("partitions.works", ("", 3), queue="turns", delay=0.2)
+    row = durable.register_queue("turns", partition_queue=True, concurrency=1)
+    assert row.partitioned and row.paused
+    assert set(Workflow.objects.values_list("partition_key", flat=True)) == {""}
+    durable.resume_queue("turns")
+    keyed = durable.start_by_name("partitions.works", ("k", 4), queue="turns", partition_key="k")
+    assert durable.gather([keyed, first, *waiting, late]) == [4, 0, 1, 2, 3]
+    assert meter.most[""] == 1
+
+
+def test_what_was_enqueued_before_a_partitioned_queue_was_known_starts_with_it(executor):
+    early = [durable.start_by_name("partitions.works", ("", n), queue="unheard-of") for n in range(3)]
+    assert {each.get_status().partition_key for each in early} == {None}
+    durable.register_queue("unheard-of", partition_queue=True, concurrency=1)
+    assert {each.get_status().partition_key for each in early} == {""}
+    assert durable.gather(early) == [0, 1, 2]
+    assert meter.most[""] == 1
+
+
+def test_a_row_that_missed_the_change_of_its_queue_is_found(executor, monkeypatch):
+    """Its transaction began while the queue had no partitions yet, and ended after the change."""
+    durable.register_queue("turns", partition_queue=True, concurrency=1)
+    handle = durable.start_by_name("partitions.works", ("", 1), queue="turns", delay=3600)
+    Workflow.objects.update(partition_key=None, status="ENQUEUED", wake_at=None, run_after=Now())
+    monkeypatch.setattr("durable.executor.sweeper.UNSERVED_EVERY_SECONDS", 0.0)
+    executor.sweeper._next_unserved = 0.0
+    executor.sweeper.wake()
+    assert handle.get_result(timeout=10) == 1
+    assert handle.get_status().partition_key == ""
+
+
+def test_a_workflow_that_is_resumed_onto_a_partitioned_queue_waits_its_turn_there(executor):
+    durable.register_queue("one-each", partition_queue=True, concurrency=1)
+    handle = app.naps.start(600)
+    parked(handle)
+    durable.cancel_workflow(handle.workflow_id)
+    durable.resume_workflow(handle.workflow_id, queue="one-each")
+    assert handle.get_status().partition_key == ""
+    wait_until(lambda: handle.get_status().admitted == "one-each", 10)
+    durable.cancel_workflow(handle.workflow_id)
+
+
+# --- many partitions, and what the others hold (claims alone, without executors)
+
+
+@pytest.fixture
+def claims(database) -> Iterator[Any]:
+    """Claims as an executor would: `claims(line, room)` gives the ids of what it got."""
+    ExecutorRow.objects.create(id="me", label="me", pid=1, lease_until="2999-01-01T00:00:00Z")
+    session = backend().own(claims=True)
+    can = Abilities(("partitions.works",), (works.version,))
+    yield lambda line, room: [each.id for each in backend().claim_limited(session, "me", line, room, can)]
+    session.close()
+
+
+def fill(queue: str, keys: Any, **columns: Any) -> None:
+    rows = [
+        Workflow(**{"id": f"{queue}-{key}-{n}", "name": "partitions.works", "queue": queue, "partition_key": key,
+                    "position": n, "run_after": Now(), "version": works.version, **columns})
+        for n, key in enumerate(keys)
+    ]  # fmt: skip
+    Workflow.objects.bulk_create(rows, batch_size=500)
+
+
+def keys_of(ids: list[str]) -> list[str]:
+    found = dict(Workflow.objects.filter(pk__in=ids).values_list("id", "partition_key"))
+    return [found[each] for each in ids]
+
+
+def finish(ids: list[str]) -> None:
+    Workflow.objects.filter(pk__in=ids).update(status="SUCCESS", run_after=None, admitted=None)
+
+
+def test_two_thousand_partitions_all_get_their_turn(claims):
+    Queue.objects.create(name="wide", partitioned=True, partition_concurrency=1)
+    names = [f"p{n:04}" for n in range(2000)]
+    fill("wide", names * 2)
+    line, served = Line("wide"), Counter[str]()
+    for _ in range(20):
+        ids = claims(line, 100)
+        served.update(keys_of(ids))
+        finish(ids)
+    assert len(served) == 2000 and set(served.values()) == {1}  # nobody twice before everybody once
+    assert len(claims(line, 100)) == 100
+
+
+def test_full_partitions_hide_no_free_one_however_many_they_are(claims):
+    Queue.objects.create(name="wide", partitioned=True, partition_concurrency=1)
+    names = [f"p{n:04}" for n in range(2500)]
+    fill("wide", names)
+    held = {"status": "PENDING", "admitted": "wide", "executor": "me"}
+    Workflow.objects.bulk_create(
+        Workflow(id=f"held-{key}", name="partitions.works", queue="wide", partition_key=key, run_after=Now(), **held)
+        for key in names if key not in ("p1111", "p2499")
+    )  # fmt: skip
+    line, got = Line("wide"), []
+    for _ in range(3):
+        got += keys_of(claims(line, 10))
+    assert sorted(got) == ["p1111", "p2499"]
+
+
+def test_what_one_partition_cannot_use_goes_to_the_others_in_the_same_claim(claims):
+    """Rows of a version that this executor has not: their partition wants a share and can use none of it."""
+    Queue.objects.create(name="mixed", partitioned=True)
+    fill("mixed", ["a", "b"], version="another")
+    fill("mixed", ["c", "d", "e"])
+    assert keys_of(claims(Line("mixed"), 2)) == ["c", "d"]
+    assert keys_of(claims(Line("mixed"), 2)) == ["e"]
+
+
+def test_nobody_overtakes_a_row_that_is_locked_at_the_moment(claims):
+    """Somebody holds the lock of the second row for a moment while an executor claims."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite locks no rows")
+    Queue.objects.create(name="in-order", concurrency=3)
+    Queue.objects.create(name="by-key", partitioned=True)
+    fill("in-order", [None, None, None])
+    fill("by-key", ["a", "b", "a"])
+    other = backend().own()
+    with other.transaction():
+        other.run("select 1 from durable_workflow where id = any(%(ids)s) for no key update",
+                  {"ids": ["in-order-None-1", "by-key-a-0"]})  # fmt: skip
+        assert claims(Line("in-order"), 3) == ["in-order-None-0"]
+        assert keys_of(claims(Line("by-key"), 3)) == ["b"]
+    other.close()
+    assert sorted(claims(Line("in-order"), 3)) == ["in-order-None-1", "in-order-None-2"]
+    assert claims(Line("by-key"), 3) == ["by-key-a-0", "by-key-a-2"]
+
+
+def test_a_claim_while_another_holds_the_queue_takes_nothing_and_does_not_wait(claims):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one lock for all")
+    Queue.objects.create(name="busy", concurrency=5)
+    fill("busy", [None])
+    with transaction.atomic():
+        Queue.objects.select_for_update().get(name="busy")
+        assert claims(Line("busy"), 5) == []
+    assert len(claims(Line("busy"), 5)) == 1
+
+
+def test_positions_within_a_partition_rise_in_the_order_of_arrival(database):
+    ids = [put(one_each, f"p{n % 2}", n).workflow_id for n in range(20)]
+    positions = dict(Workflow.objects.values_list("id", "position"))
+    assert all(positions[a] < positions[b] for a, b in pairwise(ids))
+    assert not Step.objects.exists()
