@@ -66,7 +66,9 @@ def freeze() -> None:
     armed.discard("freeze")
     with living._lock:
         executors = [executor for _, executor in living._started]
-    sessions = [s for e in executors for s in (e.claimer.session, e.sweeper.session, e.recorder.session, *e.readers.sessions)]
+    services = ("claimer", "sweeper", "recorder")
+    sessions = [getattr(e, name).session for e in executors for name in services]
+    sessions += [session for e in executors for session in e.readers.sessions]
     for session in sessions:
         session.lock.acquire()
     try:

@@ -17,7 +17,7 @@ from .running import Program, address_of
 
 ON_BOTH = (
     "test_the_simple_example_runs", "test_a_client_works_from_another_process", "test_transactions_use_sqlalchemy",
-    "test_a_crashed_workflow", "test_programs_that_start_at_once", "test_postgresql_takes",
+    "test_a_crashed_workflow", "test_programs_that_start_at_once", "test_postgresql_takes", "test_a_role_that_may_not",
 )  # fmt: skip
 """Programs that run on PostgreSQL each time; the others do so with the long proofs, and on SQLite each time."""
 numbers = itertools.count(1)

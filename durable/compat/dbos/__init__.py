@@ -5,11 +5,13 @@ Only names and their translation live here; what they do is Durable's.
 """
 
 from . import error
-from .app import DBOS
+from .absent import AsyncSQLAlchemyDatasource, KafkaMessage, SetShardKey
+from .app import DBOS, run_dbos_database_migrations
 from .blocks import (
     DBOSContextEnsure,
     DBOSContextSetAuth,
     DuplicationPolicy,
+    PropagateOtelContext,
     SetEnqueueOptions,
     SetWorkflowAttributes,
     SetWorkflowID,
@@ -21,6 +23,7 @@ from .client import DBOSClient, DebouncerClient
 from .communication import SendMessage
 from .config import DBOSConfig
 from .context import StepStatus
+from .datasources import DatasourceOptions, SQLAlchemyDatasource
 from .debouncer import Debouncer
 from .decorating import StepOptions, StepReservation
 from .error import PortableWorkflowError
@@ -28,29 +31,37 @@ from .handles import WorkflowHandle, WorkflowHandleAsync
 from .managing import VersionInfo
 from .queue import Queue, QueueRateLimit
 from .scheduling import ClientScheduleInput, ScheduleInput, WorkflowSchedule
-from .serializer import Serializer, WorkflowSerializationFormat
+from .serializer import DBOSPortableJSONSerializer, Serializer, WorkflowSerializationFormat
 from .starting import EnqueueOptions
 from .status import StepInfo, WorkflowStatus, WorkflowStatusString
+from .validating import make_pydantic_args_validator, pydantic_args_validator
 
 __all__ = [
     "DBOS",
+    "AsyncSQLAlchemyDatasource",
     "ClientScheduleInput",
     "DBOSClient",
     "DBOSConfig",
     "DBOSConfiguredInstance",
     "DBOSContextEnsure",
     "DBOSContextSetAuth",
+    "DBOSPortableJSONSerializer",
+    "DatasourceOptions",
     "Debouncer",
     "DebouncerClient",
     "DuplicationPolicy",
     "EnqueueOptions",
+    "KafkaMessage",
     "PortableWorkflowError",
+    "PropagateOtelContext",
     "Queue",
     "QueueRateLimit",
+    "SQLAlchemyDatasource",
     "ScheduleInput",
     "SendMessage",
     "Serializer",
     "SetEnqueueOptions",
+    "SetShardKey",
     "SetWorkflowAttributes",
     "SetWorkflowID",
     "SetWorkflowTimeout",
@@ -67,4 +78,7 @@ __all__ = [
     "WorkflowStatus",
     "WorkflowStatusString",
     "error",
+    "make_pydantic_args_validator",
+    "pydantic_args_validator",
+    "run_dbos_database_migrations",
 ]

@@ -11,8 +11,11 @@ from typing import Any, ClassVar
 
 from django.db import connections
 
+from ...addresses import shown
+from ...conf import conf
 from ...errors import DurableError
 from . import standalone
+from .absent import SHARDING, Absent, refusing
 from .apart import apart
 from .communication import Communication
 from .config import WITHOUT_EFFECT, Config, DBOSConfig, read
@@ -30,7 +33,7 @@ GRACE_SECONDS = 2.0
 """How long `destroy()` lets running steps finish before it lets go of their workflows."""
 
 
-class DBOS(Decorating, Starting, Communication, Managing, Queueing, Scheduling, Context):
+class DBOS(Decorating, Starting, Communication, Managing, Queueing, Scheduling, Context, Absent):
     """A DBOS program: everything is a method of this class; `DBOS(config=...)` makes its one instance.
 
     In one file it configures Django for the database of the configuration. In a Django project it uses the project's
@@ -77,12 +80,35 @@ class DBOS(Decorating, Starting, Communication, Managing, Queueing, Scheduling, 
                 registry.forget()
 
     @classmethod
-    def reset_system_database(cls, *_: Any, **__: Any) -> None:
-        """Delete all that is stored. For tests, before `launch()`."""
+    def migrate(
+        cls, system_database_url: str, *, schema: str | None = None, application_role: str | None = None,
+        sharding: bool = False,
+    ) -> None:  # fmt: skip
+        """Make a database and its tables when they are missing, without launching anything.
+
+        `schema`: as the configuration's `dbos_system_schema`. `application_role`: a role of PostgreSQL that may then
+        use the tables, and not change them; a program that connects as it says `run_migrations=False`. In a Django
+        project the database is the project's. Raises `DBOSInitializationError`.
+        """
+        if sharding:
+            refusing("sharding=True", SHARDING)()
+        with translated():
+            apart(lambda: standalone.migrate(system_database_url, schema, application_role))
+        if DBOS._instance is None and standalone.is_ours():
+            registry.closed = "DBOS is not configured yet: call DBOS(config=...) and DBOS.launch() first"
+
+    @classmethod
+    def reset_system_database(
+        cls, system_database_url: str | None = None, schema: str | None = None, *, truncate: bool = False
+    ) -> None:
+        """Delete all that is stored. For tests, before `launch()`.
+
+        The tables stay, with or without `truncate`. An address that is not that of the configuration is refused.
+        """
         if cls.is_launched():
             raise DBOSException("DBOS.reset_system_database() deletes everything: call it before DBOS.launch()")
         with translated():
-            apart(lambda: _reset(DBOS._instance))
+            apart(lambda: _reset(DBOS._instance, system_database_url))
 
     @classmethod
     def listen_queues(cls, queues: Sequence[Queue | str]) -> None:
@@ -167,11 +193,16 @@ def _stop(instance: DBOS, patience: float) -> None:
         connections.close_all()
 
 
-def _reset(instance: DBOS | None) -> None:
+def _reset(instance: DBOS | None, url: str | None) -> None:
     prepared()
+    if url is not None and standalone.alias_of(url) != conf().DATABASE:
+        raise DBOSException(f"{shown(url)} is not the database of this program, which alone is emptied here")
     if standalone.is_ours() and instance is not None:
         standalone.prepare(instance.config)
     standalone.empty()
+
+
+run_dbos_database_migrations = DBOS.migrate
 
 
 @atexit.register

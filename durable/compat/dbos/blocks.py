@@ -82,5 +82,12 @@ class DBOSContextSetAuth(Block):
             super().__init__(pending.SetAuthentication(user, roles))
 
 
+class PropagateOtelContext(Block):
+    """Nothing: no trace context is stored with workflows, whose spans begin traces of their own."""
+
+    def __init__(self, context: Any = None):
+        super().__init__()
+
+
 class DBOSContextEnsure(Block):
     """Nothing: in Durable there is always a context."""

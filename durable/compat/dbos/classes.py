@@ -33,11 +33,12 @@ class _Class:
         durable.workflow_class(name=self.name)(self.cls)
 
 
-def dbos_class(name: str | None = None) -> Callable[[type], type]:
-    """Let a class have methods that are workflows. They are stored under its qualified name, or `name`."""
+def dbos_class(class_name: str | None = None, *, name: str | None = None) -> Callable[[type], type]:
+    """Let a class have methods that are workflows. They are stored under its qualified name, or `class_name`, which
+    is also called `name`."""
 
     def decorate(cls: Any) -> Any:
-        cls.workflow_class_name = name or cls.__qualname__
+        cls.workflow_class_name = class_name or name or cls.__qualname__
         registry.later(_Class(cls, cls.workflow_class_name))
         return cls
 

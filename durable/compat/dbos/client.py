@@ -7,7 +7,17 @@ from typing import Any
 
 from ...client import Client
 from . import standalone
-from .communication import avalues_of, get_all_events, get_event, send, send_bulk, values_of
+from .absent import AbsentOfClients
+from .communication import (
+    avalue_at,
+    avalues_of,
+    get_all_events,
+    get_event,
+    send,
+    send_bulk,
+    value_at,
+    values_of,
+)
 from .config import read
 from .error import DBOSException, translated
 from .handles import WorkflowHandle, WorkflowHandleAsync
@@ -30,8 +40,8 @@ from .managing import (
     set_workflow_delay,
     update_workflow_attributes,
 )
-from .pairs import Call, check_loop, methods, of, verb
-from .queue import declare_queue, delete_queue, list_queues, retrieve_queue
+from .pairs import Call, check_loop, check_unsharded, methods, of, verb
+from .queue import OnConflict, Queue, check_on_conflict, declare_queue, delete_queue, list_queues, retrieve_queue
 from .scheduling import (
     apply_schedules,
     backfill_schedule,
@@ -53,7 +63,7 @@ def enqueue(options: EnqueueOptions, *args: Any, **kwargs: Any) -> Call:
     return of("enqueue", name, *args, kwargs=kwargs, **named)
 
 
-class DBOSClient:
+class DBOSClient(AbsentOfClients):
     """Starts, finds, steers and awaits the workflows of a program from outside it.
 
     `system_database_url`: the program's; `serializer`: the program's own, if it has one. Other arguments tune what
@@ -99,7 +109,6 @@ class DBOSClient:
     rewind_workflow, rewind_workflow_async = methods(rewind_workflow)
     set_workflow_delay, set_workflow_delay_async = methods(set_workflow_delay)
     update_workflow_attributes, update_workflow_attributes_async = methods(update_workflow_attributes)
-    register_queue, register_queue_async = methods(declare_queue)
     retrieve_queue, retrieve_queue_async = methods(retrieve_queue)
     list_queues, list_queues_async = methods(list_queues)
     delete_queue, delete_queue_async = methods(delete_queue)
@@ -116,20 +125,62 @@ class DBOSClient:
     get_latest_application_version, get_latest_application_version_async = methods(get_latest_application_version)
     set_latest_application_version, set_latest_application_version_async = methods(set_latest_application_version)
 
+    def register_queue(self, name: str, *, on_conflict: OnConflict = "always_update", **limits: Any) -> Queue | None:
+        """Create a queue, or change its limits; a client has no version, so it changes them unless told never to."""
+        check_loop("register_queue", "client")
+        check_on_conflict(on_conflict)
+        known = self.retrieve_queue(name) if on_conflict == "never_update" else None
+        return known or declare_queue.do(self.native, (name,), limits)
+
+    async def register_queue_async(
+        self, name: str, *, on_conflict: OnConflict = "always_update", **limits: Any
+    ) -> Queue | None:
+        """`register_queue` for coroutines."""
+        check_on_conflict(on_conflict)
+        known = await self.retrieve_queue_async(name) if on_conflict == "never_update" else None
+        return known or await declare_queue.ado(self.native, (name,), limits)
+
+    def check_connection(self) -> None:
+        """Raises `DBOSInitializationError` when the database cannot be reached."""
+        self.list_queues()
+
+    async def check_connection_async(self) -> None:
+        """`check_connection` for coroutines."""
+        await self.list_queues_async()
+
     def read_stream(
         self, workflow_id: str, key: str, *, offset: int = 0, polling_interval_sec: float | None = None,
-        timeout_seconds: float | None = None,
+        timeout_seconds: float | None = None, shard_key: str | None = None,
     ) -> Iterator[Any]:  # fmt: skip
         """The values of a stream in order, until it is closed or its workflow has ended."""
         check_loop("read_stream", "client")
+        check_unsharded(shard_key)
         return values_of(self.native, workflow_id, key, offset, timeout_seconds)
 
     def read_stream_async(
         self, workflow_id: str, key: str, *, offset: int = 0, polling_interval_sec: float | None = None,
-        timeout_seconds: float | None = None,
+        timeout_seconds: float | None = None, shard_key: str | None = None,
     ) -> AsyncIterator[Any]:  # fmt: skip
         """`read_stream` for coroutines."""
+        check_unsharded(shard_key)
         return avalues_of(self.native, workflow_id, key, offset, timeout_seconds)
+
+    def read_stream_offset(
+        self, workflow_id: str, key: str, offset: int, *, polling_interval_sec: float | None = None,
+        timeout_seconds: float | None = None, shard_key: str | None = None,
+    ) -> Any:  # fmt: skip
+        """The one value of a stream at an offset: see `DBOS.read_stream_offset`."""
+        check_loop("read_stream_offset", "client")
+        check_unsharded(shard_key)
+        return value_at(self.native, workflow_id, key, offset, timeout_seconds)
+
+    async def read_stream_offset_async(
+        self, workflow_id: str, key: str, offset: int, *, polling_interval_sec: float | None = None,
+        timeout_seconds: float | None = None, shard_key: str | None = None,
+    ) -> Any:  # fmt: skip
+        """`read_stream_offset` for coroutines."""
+        check_unsharded(shard_key)
+        return await avalue_at(self.native, workflow_id, key, offset, timeout_seconds)
 
     def destroy(self) -> None:
         """Give back the client's connections."""
@@ -151,7 +202,7 @@ class DebouncerClient:
 
     def __init__(
         self, client: DBOSClient, workflow_options: EnqueueOptions, *, debounce_timeout_sec: float | None = None,
-        queue: Any = None,
+        queue: Any = None, application_name: str | None = None,
     ):  # fmt: skip
         self.client, self.options, self.timeout = client, workflow_options, debounce_timeout_sec
         self.queue = getattr(queue, "name", queue)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, TypedDict
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from .declaring import engine
-from .error import translated
-from .pairs import Call, check_loop, of, pair, verb
+from .error import DBOSStreamTimeoutError, translated
+from .pairs import Call, check_loop, check_unsharded, of, pair, verb
 
 
-class SendMessage(TypedDict, total=False):
-    """One message of `DBOS.send_bulk`."""
+@dataclass
+class SendMessage:
+    """One message of `DBOS.send_bulk`, which takes mappings with these keys too."""
 
     destination_id: str
     message: Any
-    topic: str | None
-    idempotency_key: str | None
+    topic: str | None = None
+    idempotency_key: str | None = None
+    shard_key: str | None = None
 
 
 @verb()
 def send(
-    destination_id: str, message: Any, topic: str | None = None, *, idempotency_key: str | None = None,
+    destination_id: str, message: Any, topic: str | None = None, idempotency_key: str | None = None, *,
     serialization_type: Any = None, send_to_forks: bool = False,
 ) -> Call:  # fmt: skip
     """Send a message to a workflow."""
@@ -29,9 +32,13 @@ def send(
 
 
 @verb()
-def send_bulk(messages: Sequence[SendMessage]) -> Call:
+def send_bulk(
+    messages: Sequence[SendMessage | Mapping[str, Any]], *, serialization_type: Any = None, send_to_forks: bool = False
+) -> Call:
     """Send several messages, all or none."""
-    return of("send_bulk", [dict(each) for each in messages])
+    said = [dict(vars(each) if isinstance(each, SendMessage) else each) for each in messages]
+    check_unsharded(*(each.pop("shard_key", None) for each in said))
+    return of("send_bulk", said)
 
 
 @verb()
@@ -92,19 +99,41 @@ class Communication:
     @staticmethod
     def read_stream(
         workflow_id: str, key: str, *, offset: int = 0, polling_interval_sec: float | None = None,
-        timeout_seconds: float | None = None,
+        timeout_seconds: float | None = None, shard_key: str | None = None,
     ) -> Iterator[Any]:  # fmt: skip
         """The values of a stream in order, until it is closed or its workflow has ended."""
         check_loop("read_stream")
+        check_unsharded(shard_key)
         return values_of(engine(), workflow_id, key, offset, timeout_seconds)
 
     @staticmethod
     def read_stream_async(
         workflow_id: str, key: str, *, offset: int = 0, polling_interval_sec: float | None = None,
-        timeout_seconds: float | None = None,
+        timeout_seconds: float | None = None, shard_key: str | None = None,
     ) -> AsyncIterator[Any]:  # fmt: skip
         """`read_stream` for coroutines."""
+        check_unsharded(shard_key)
         return avalues_of(engine(), workflow_id, key, offset, timeout_seconds)
+
+    @staticmethod
+    def read_stream_offset(
+        workflow_id: str, key: str, offset: int, *, polling_interval_sec: float | None = None,
+        timeout_seconds: float | None = None, shard_key: str | None = None,
+    ) -> Any:  # fmt: skip
+        """The one value of a stream at an offset, as soon as it is written. Raises `DBOSStreamTimeoutError` after
+        `timeout_seconds`, and when the stream ends before it."""
+        check_loop("read_stream_offset")
+        check_unsharded(shard_key)
+        return value_at(engine(), workflow_id, key, offset, timeout_seconds)
+
+    @staticmethod
+    async def read_stream_offset_async(
+        workflow_id: str, key: str, offset: int, *, polling_interval_sec: float | None = None,
+        timeout_seconds: float | None = None, shard_key: str | None = None,
+    ) -> Any:  # fmt: skip
+        """`read_stream_offset` for coroutines."""
+        check_unsharded(shard_key)
+        return await avalue_at(engine(), workflow_id, key, offset, timeout_seconds)
 
 
 def values_of(home: Any, workflow_id: str, key: str, offset: int, timeout_seconds: float | None) -> Iterator[Any]:
@@ -114,7 +143,27 @@ def values_of(home: Any, workflow_id: str, key: str, offset: int, timeout_second
 
 async def avalues_of(
     home: Any, workflow_id: str, key: str, offset: int, timeout_seconds: float | None
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any]:
     with translated():
         async for value in home.aread_stream(workflow_id, key, offset=offset, timeout_seconds=timeout_seconds):
             yield value
+
+
+def value_at(home: Any, workflow_id: str, key: str, offset: int, timeout_seconds: float | None) -> Any:
+    for value in values_of(home, workflow_id, key, offset, timeout_seconds):
+        return value
+    raise _ended(workflow_id, key, offset)
+
+
+async def avalue_at(home: Any, workflow_id: str, key: str, offset: int, timeout_seconds: float | None) -> Any:
+    values = avalues_of(home, workflow_id, key, offset, timeout_seconds)
+    try:
+        async for value in values:
+            return value
+    finally:
+        await values.aclose()
+    raise _ended(workflow_id, key, offset)
+
+
+def _ended(workflow_id: str, key: str, offset: int) -> DBOSStreamTimeoutError:
+    return DBOSStreamTimeoutError(f"Stream {key!r} of workflow {workflow_id} has ended before offset {offset}")

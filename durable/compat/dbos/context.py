@@ -94,10 +94,15 @@ class Context:
         """The role that the calling workflow took on."""
         return engine().assumed_role()
 
+    @shown
+    def shard_key() -> str | None:
+        """None: there are no shards."""
+        return None
+
     @staticmethod
-    def set_authentication(user: str | None, roles: list[str] | None) -> None:
+    def set_authentication(authenticated_user: str | None, authenticated_roles: list[str] | None) -> None:
         """From here on, in this thread or task, workflows are started as this user, with these roles."""
-        DBOSContextSetAuth(user, roles).__enter__()
+        DBOSContextSetAuth(authenticated_user, authenticated_roles).__enter__()
 
     @shown
     def sql_session() -> Any:

@@ -16,21 +16,24 @@ class Debouncer:
     """Delays a workflow until it has not been asked for during a period; it then runs once, with the last inputs."""
 
     def __init__(
-        self, workflow: Callable[..., Any], debounce_timeout_sec: float | None = None, queue: Queue | str | None = None
-    ):
+        self, workflow: Callable[..., Any], debounce_timeout_sec: float | None = None,
+        queue: Queue | str | None = None, application_name: str | None = None,
+    ):  # fmt: skip
         self.workflow, self.debounce_timeout_sec, self.queue = workflow, debounce_timeout_sec, queue
 
     @staticmethod
     def create(
-        workflow: Callable[..., Any], *, debounce_timeout_sec: float | None = None, queue: Queue | str | None = None
-    ) -> Debouncer:
+        workflow: Callable[..., Any], *, debounce_timeout_sec: float | None = None, queue: Queue | str | None = None,
+        application_name: str | None = None,
+    ) -> Debouncer:  # fmt: skip
         """A debouncer for a workflow. May be made before DBOS is launched."""
         return Debouncer(workflow, debounce_timeout_sec, queue)
 
     @staticmethod
     def create_async(
-        workflow: Callable[..., Any], *, debounce_timeout_sec: float | None = None, queue: Queue | str | None = None
-    ) -> Debouncer:
+        workflow: Callable[..., Any], *, debounce_timeout_sec: float | None = None, queue: Queue | str | None = None,
+        application_name: str | None = None,
+    ) -> Debouncer:  # fmt: skip
         """`create` for a coroutine workflow."""
         return Debouncer(workflow, debounce_timeout_sec, queue)
 

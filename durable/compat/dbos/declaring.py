@@ -44,11 +44,17 @@ class Declared:
     name: str
     options: dict[str, Any]
     schedules: list[str] = field(default_factory=list)
+    source: Any = None
+    """The datasource of a transaction that has one."""
+    validate: Callable[..., Any] | None = None
+    """What makes of a workflow's arguments those that its function is called with."""
+    call: Any = None
     made: Any = None
 
     def native(self) -> Any:
         """Durable's own definition, or step."""
         engine()
+        self.make()  # it is made already, unless that was refused: then it is refused again
         return self.made
 
     def make(self) -> None:
@@ -58,11 +64,19 @@ class Declared:
             learn(self.fn)
             fn, options = self.fn, self.options
             if self.kind == "transaction":
-                using = APPLICATION if APPLICATION in connections.settings else None
-                fn, options = with_session(fn, lambda: using or conf().DATABASE), {**options, "using": using}
+                fn, options = self._with_session()
+            elif self.validate is not None:
+                fn = validated(self)
             self.made = getattr(durable, self.kind)(name=self.name, **options)(fn)
             for cron in self.schedules:
                 durable.scheduled(cron)(self.made)
+
+    def _with_session(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+        if self.source is not None:
+            using, maker = self.source.alias, self.source.sessionmaker
+        else:
+            using, maker = APPLICATION if APPLICATION in connections.settings else None, None
+        return with_session(self.fn, lambda: using or conf().DATABASE, maker), {**self.options, "using": using}
 
     def schedule(self, cron: str) -> None:
         """Start it by the clock."""
@@ -119,7 +133,7 @@ class Registry:
         with _lock:
             for things in (self.workflows, self.made, self.waiting):
                 things.clear()
-            native.__dict__.update(vars(type(native)()))
+            native.forget()
 
     def make_all(self) -> None:
         with _lock:
@@ -178,7 +192,7 @@ def function(declared: Declared) -> Any:
                     return declared.fn(*args, **kwargs)
                 return apart(lambda: run(call, args, kwargs))  # it needs a thread that may wait for the database
 
-    call.declared = declared  # type: ignore[attr-defined]
+    call.declared, declared.call = declared, call  # type: ignore[attr-defined]
     return call
 
 
@@ -189,6 +203,33 @@ def _run_workflow(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 
 def _run_step(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return call.declared.native()(*args, **kwargs)
+
+
+def validated(declared: Declared) -> Callable[..., Any]:
+    """The function of a workflow, called with what its `validate_args` makes of its arguments, each time it runs."""
+    fn, validate = declared.fn, declared.validate
+    assert validate is not None
+
+    def valid(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        receiver, rest = receiver_of(declared.call, args)
+        rest, kwargs = validate(rest, kwargs)
+        return (tuple(rest) if receiver is None else (receiver, *rest)), kwargs
+
+    if iscoroutinefunction(fn):
+
+        @wraps(fn)
+        async def arun(*args: Any, **kwargs: Any) -> Any:
+            args, kwargs = valid(args, kwargs)
+            return await fn(*args, **kwargs)
+
+        return arun
+
+    @wraps(fn)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = valid(args, kwargs)
+        return fn(*args, **kwargs)
+
+    return run
 
 
 def receiver_of(call: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:

@@ -11,9 +11,11 @@ from typing import Any, Literal, TypedDict, TypeVar
 from ...context import scope
 from .apart import apart
 from .classes import dbos_class, default_required_roles, required_roles
+from .config import REFUSED
 from .declaring import Declared, engine, function, registry
 from .error import DBOSException, translated
 from .typed import learn
+from .validating import validator_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 IsolationLevel = Literal["SERIALIZABLE", "REPEATABLE READ", "READ COMMITTED"]
@@ -63,14 +65,20 @@ class Decorating:
         *, name: str | None = None, max_recovery_attempts: int | None = 100, serialization_type: Any = None,
         validate_args: Callable[..., Any] | None = None, auto_upgrade: bool | None = None,
     ) -> Callable[[F], F]:  # fmt: skip
-        """Make a function a workflow."""
-        if validate_args is not None or auto_upgrade:
-            option = "auto_upgrade" if auto_upgrade else "validate_args"
-            raise DBOSException(f"@DBOS.workflow({option}=...) is not available in durable.compat.dbos; leave it out")
+        """Make a function a workflow.
+
+        `validate_args(args, kwargs)` gives those that the function is called with, each time it runs: it must come to
+        the same with the same input.
+        """
+        if auto_upgrade:
+            raise DBOSException(
+                f"@DBOS.workflow(auto_upgrade=...) is not available in durable.compat.dbos; {REFUSED['auto_upgrade']}"
+            )
 
         def decorate(fn: F) -> F:
             _only_a_function(fn, "workflow")
-            return _declare("workflow", fn, name, max_recovery_attempts=max_recovery_attempts)
+            options = {"max_recovery_attempts": max_recovery_attempts}
+            return declare("workflow", fn, name, options, validate=validator_of(fn, validate_args))
 
         return decorate
 
@@ -86,10 +94,11 @@ class Decorating:
 
         def decorate(fn: F) -> F:
             _only_a_function(fn, "step")
-            return _declare(
-                "step", fn, name, retries_allowed=retries_allowed, interval_seconds=interval_seconds,
-                max_attempts=max_attempts, backoff_rate=backoff_rate, should_retry=should_retry, **said,
-            )  # fmt: skip
+            options = {
+                "retries_allowed": retries_allowed, "interval_seconds": interval_seconds, "max_attempts": max_attempts,
+                "backoff_rate": backoff_rate, "should_retry": should_retry, **said,
+            }  # fmt: skip
+            return declare("step", fn, name, options)
 
         return decorate
 
@@ -100,13 +109,8 @@ class Decorating:
             raise DBOSException("Write @DBOS.transaction() with its parentheses")
 
         def decorate(fn: F) -> F:
-            _only_a_function(fn, "transaction")
-            if iscoroutinefunction(fn):
-                raise DBOSException(
-                    f"{fn.__qualname__} is a coroutine function, which a transaction cannot be; make it a plain "
-                    "function and call it with `await asyncio.to_thread(...)`"
-                )
-            return _declare("transaction", fn, name, isolation_level=isolation_level)
+            only_a_plain_function(fn)
+            return declare("transaction", fn, name, {"isolation_level": isolation_level})
 
         return decorate
 
@@ -158,9 +162,10 @@ def _as_step(options: Any, fn: Any, args: Any, kwargs: Any) -> Any:
     return apart(lambda: engine().run_step(options, fn, *args, **kwargs))
 
 
-def _declare(kind: str, fn: Any, name: str | None, **options: Any) -> Any:
+def declare(kind: str, fn: Any, name: str | None, options: dict[str, Any], **more: Any) -> Any:
+    """Called by what a program decorates with. `more`: other fields of `Declared`."""
     learn(fn, sys._getframe(2).f_locals)  # a class that is local there has no other way to be found
-    declared = Declared(kind, fn, name or fn.__qualname__, options)
+    declared = Declared(kind, fn, name or fn.__qualname__, options, **more)
     registry.add(declared)
     return function(declared)
 
@@ -170,3 +175,13 @@ def _only_a_function(fn: Any, kind: str) -> None:
         raise DBOSException(f"Write @{type(fn).__name__} above @DBOS.{kind}(), not below it")
     if not callable(fn):
         raise DBOSException(f"@DBOS.{kind}() decorates functions, and {fn!r} is none")
+
+
+def only_a_plain_function(fn: Any) -> None:
+    """Raises `DBOSException` for what cannot be a transaction."""
+    _only_a_function(fn, "transaction")
+    if iscoroutinefunction(fn):
+        raise DBOSException(
+            f"{fn.__qualname__} is a coroutine function, which a transaction cannot be; make it a plain function, "
+            "which coroutine workflows call as it is"
+        )

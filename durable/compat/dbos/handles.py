@@ -19,6 +19,8 @@ class _Hold:
     def __init__(self, native: Any, home: Any = None):
         self.native, self.home = native, home or engine()
 
+    shard_key = None
+
     @property
     def workflow_id(self) -> str:
         return self.native.workflow_id

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from ...errors import WorkflowNotFound
 from .apart import apart
 from .handles import WorkflowHandle, WorkflowHandleAsync, ahandles, handles, nothing
-from .pairs import Call, of, pair, verb
+from .pairs import Call, check_unsharded, of, pair, verb
 from .status import executors_labelled, ms, statuses_of, steps_of
 
 NATIVE = {
@@ -41,10 +41,11 @@ class VersionInfo(TypedDict):
 
 def criteria(said: Mapping[str, Any]) -> dict[str, Any]:
     """A list's criteria as Durable names them. Raises `TypeError` for an unknown one."""
-    for name in said:
+    check_unsharded(said.get("shard_key"), said.get("parent_shard_key"))
+    for name in said.keys() - {"shard_key", "parent_shard_key"}:
         if name not in NATIVE:
             raise TypeError(f"list_workflows() got an unexpected keyword argument {name!r}")
-    found = {NATIVE[name]: value for name, value in said.items() if value is not None}
+    found = {NATIVE[name]: value for name, value in said.items() if name in NATIVE and value is not None}
     for name in TIMES & found.keys():
         found[name] = _time(found[name])
     if "executor" in found:
@@ -176,9 +177,9 @@ def get_latest_application_version() -> Call:
 
 
 @verb()
-def set_latest_application_version(version: str, application_name: str | None = None) -> Call:
+def set_latest_application_version(version_name: str, application_name: str | None = None) -> Call:
     """Make a version the latest."""
-    return of("set_latest_version", version)
+    return of("set_latest_version", version_name)
 
 
 @verb()

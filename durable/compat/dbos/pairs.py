@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cached_property, wraps
+from inspect import signature
 from typing import Any
 
 from asgiref.sync import sync_to_async
 
 from ...errors import DurableError
+from .absent import SHARDING, refusing
 from .apart import on_a_loop
 from .declaring import engine
 from .error import translated
@@ -32,9 +34,19 @@ class Verb:
     def name(self) -> str:
         return self.translate.__name__
 
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether it hands on what keywords it is given."""
+        return any(each.kind is each.VAR_KEYWORD for each in signature(self.translate).parameters.values())
+
+    def meant(self, args: Any, kwargs: dict[str, Any]) -> Call:
+        if not self.is_open:
+            check_unsharded(kwargs.pop("shard_key", None))
+        return self.translate(*args, **kwargs)
+
     def do(self, home: Any, args: Any, kwargs: Any) -> Any:
         with translated():
-            name, given, named = self.translate(*args, **kwargs)
+            name, given, named = self.meant(args, kwargs)
             try:
                 value = getattr(home, name)(*given, **named)
             except DurableError as error:
@@ -43,7 +55,7 @@ class Verb:
 
     async def ado(self, home: Any, args: Any, kwargs: Any) -> Any:
         with translated():
-            name, given, named = self.translate(*args, **kwargs)
+            name, given, named = self.meant(args, kwargs)
             try:
                 value = await getattr(home, f"a{name}")(*given, **named)
             except DurableError as error:
@@ -106,6 +118,12 @@ def methods(verb: Verb) -> tuple[Callable[..., Any], Callable[..., Any]]:
 def of(verb: str, *args: Any, **kwargs: Any) -> Call:
     """A verb of Durable and its arguments."""
     return verb, args, kwargs
+
+
+def check_unsharded(*keys: str | None) -> None:
+    """Raises `DBOSException` for a shard key, which many verbs take."""
+    if set(keys) - {None}:
+        refusing("shard_key=", SHARDING)()
 
 
 def check_loop(name: str, whose: str = "DBOS") -> None:

@@ -96,38 +96,31 @@ class Queue:
 
     # --- limits in force, which others may change while this process runs
 
-    def _now(self, term: str) -> Any:
+    def _now(self, limit: str) -> Any:
         with translated():
-            row = apart(lambda: engine().retrieve_queue(self.name))
+            return self._of_row(limit, apart(lambda: engine().retrieve_queue(self.name)))
+
+    async def _anow(self, limit: str) -> Any:
+        with translated():
+            return self._of_row(limit, await engine().aretrieve_queue(self.name))
+
+    def _of_row(self, limit: str, row: Any) -> Any:
+        term = "concurrency" if limit == "global_concurrency" else limit
+        if self.partition_queue and self._is_declared and limit in ("concurrency", "worker_concurrency", "limiter"):
+            term = f"partition_{limit}"  # each limit of a queue with partition_queue=True is one of its partitions
         return self.terms.get(term) if row is None else terms_of(row)[term]
 
-    @property
-    def concurrency(self) -> int | None:
-        return self._now("partition_concurrency" if self.partition_queue else "concurrency")
+    async def get_polling_interval_sec_async(self) -> float:
+        """What this process was told; nothing polls."""
+        return self.polling_interval_sec
 
-    @property
-    def global_concurrency(self) -> int | None:
-        return self._now("concurrency")
+    def set_polling_interval_sec(self, value: float) -> None:
+        """Nothing polls a queue: this has no effect."""
+        self.polling_interval_sec = value
 
-    @property
-    def worker_concurrency(self) -> int | None:
-        return self._now("partition_worker_concurrency" if self.partition_queue else "worker_concurrency")
-
-    @property
-    def limiter(self) -> QueueRateLimit | None:
-        return self._now("partition_limiter" if self.partition_queue else "limiter")
-
-    @property
-    def partition_concurrency(self) -> int | None:
-        return self._now("partition_concurrency")
-
-    @property
-    def partition_worker_concurrency(self) -> int | None:
-        return self._now("partition_worker_concurrency")
-
-    @property
-    def partition_limiter(self) -> QueueRateLimit | None:
-        return self._now("partition_limiter")
+    async def set_polling_interval_sec_async(self, value: float) -> None:
+        """`set_polling_interval_sec` for coroutines."""
+        self.polling_interval_sec = value
 
     def __repr__(self) -> str:
         return f"Queue({self.name!r})"
@@ -140,6 +133,14 @@ def terms_of(row: Any) -> dict[str, Any]:
         limit, period = getattr(row, f"{prefix}rate_limit"), getattr(row, f"{prefix}rate_period")
         found[f"{prefix}limiter"] = None if limit is None else {"limit": limit, "period": period}
     return found
+
+
+def _getters(limit: str) -> tuple[Any, Any]:
+    async def aread(self: Queue) -> Any:
+        """This limit as it is now."""
+        return await self._anow(limit)
+
+    return property(lambda self: self._now(limit), doc="This limit as it is now."), aread
 
 
 def _setters(term: str) -> tuple[Any, Any]:
@@ -161,6 +162,9 @@ for _name, _term in {"global_concurrency": "concurrency", **{term: term for term
     _set, _aset = _setters(_term)
     setattr(Queue, f"set_{_name}", _set)
     setattr(Queue, f"set_{_name}_async", _aset)
+    _get, _aget = _getters(_name)
+    setattr(Queue, _name, _get)
+    setattr(Queue, f"get_{_name}_async", _aget)
 
 
 def _takes_partition_key(definition: Any) -> bool:
@@ -195,6 +199,7 @@ def declare_queue(
     concurrency: int | None = None, limiter: QueueRateLimit | None = None, partition_concurrency: int | None = None,
     partition_worker_concurrency: int | None = None, partition_limiter: QueueRateLimit | None = None,
     priority_enabled: bool = True, partition_queue: bool = False, polling_interval_sec: float = 1.0,
+    application_name: str | None = None,
 ) -> Call:  # fmt: skip
     """Create a queue, or change its limits."""
     return of(
@@ -245,9 +250,13 @@ def _registering() -> tuple[Callable[..., Any], Callable[..., Awaitable[Any]]]:
     return managed(register_queue, facts, lambda said: SimpleNamespace(**said))
 
 
-def register_queue(name: str, on_conflict: str, limits: dict[str, Any]) -> Any:
+def check_on_conflict(on_conflict: str) -> None:
     if on_conflict not in get_args(OnConflict):
         raise DBOSException(f"on_conflict={on_conflict!r}: give one of {', '.join(get_args(OnConflict))}")
+
+
+def register_queue(name: str, on_conflict: str, limits: dict[str, Any]) -> Any:
+    check_on_conflict(on_conflict)
     durable = engine()
     known = durable.retrieve_queue(name) if on_conflict != "always_update" else None
     if known is not None and (on_conflict == "never_update" or not _is_latest(durable)):

@@ -80,6 +80,7 @@ def create_schedule(
 def named_schedule(
     *, schedule_name: str, workflow_name: str, schedule: str, context: Any = None, automatic_backfill: bool = False,
     cron_timezone: str | None = None, queue_name: str | None = None, workflow_class_name: str | None = None,
+    application_name: str | None = None,
 ) -> Call:  # fmt: skip
     """Start a workflow, which this process need not know, by the clock."""
     return of("create_schedule", **terms(locals()))

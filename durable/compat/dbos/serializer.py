@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from abc import ABC, abstractmethod
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from ...errors import SerializationError
 from ...serializers.base import Serializer as Native
@@ -27,9 +31,39 @@ class Serializer(ABC):
 class WorkflowSerializationFormat(Enum):
     """In which form values are stored. Durable's own JSON is readable by any language: all mean the same."""
 
-    DEFAULT = "default"
-    NATIVE = "native"
     PORTABLE = "portable"
+    NATIVE = "native"
+    DEFAULT = "None"
+
+
+class DBOSPortableJSONSerializer(Serializer):
+    """Plain JSON, which any language reads: what JSON has no form for comes back as text, a list or an object.
+
+    Times become RFC 3339 text in UTC, decimals and UUIDs text, sets and tuples lists. Raises `TypeError` for a class of
+    the program, and `ValueError` for NaN and infinities.
+    """
+
+    def name(self) -> str:
+        return "portable_json"
+
+    def serialize(self, data: Any) -> str:
+        return json.dumps(data, default=_portable, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        return json.loads(serialized_data)
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (Decimal, UUID)):
+        return str(value)
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    raise TypeError(f"{type(value).__qualname__} has no form in portable JSON")
 
 
 _given: dict[str, Any] = {}

@@ -19,7 +19,7 @@ DIALECTS: dict[str, tuple[str, dict[str, Any]]] = {
     "sqlite": ("sqlite://", {}),
 }
 _lent: ContextVar[dict[str, Any] | None] = ContextVar("dbos_sql_session", default=None)
-"""The alias of the calling transaction and, once it was asked for, its session."""
+"""The alias of the calling transaction, what makes its session and, once it was asked for, that session."""
 
 
 class Borrowed:
@@ -37,19 +37,22 @@ class Borrowed:
         setattr(self.raw, name, value)
 
 
-def current() -> Any:
-    """The session of the calling transaction. Raises `DBOSException` elsewhere, and without SQLAlchemy."""
+def current(name: str = "DBOS.sql_session", decorator: str = "@DBOS.transaction()", alias: str | None = None) -> Any:
+    """The session of the calling transaction. Raises `DBOSException` elsewhere, also in a transaction of another
+    database than `alias`, and without SQLAlchemy."""
     lent = _lent.get()
-    if lent is None:
-        raise DBOSException("DBOS.sql_session is there only in a function decorated with @DBOS.transaction()")
+    if lent is None or alias not in (None, lent["alias"]):
+        raise DBOSException(f"{name} is there only in a function decorated with {decorator}")
     try:
         from sqlalchemy.orm import Session
     except ImportError as error:
         raise DBOSException(
-            "DBOS.sql_session is SQLAlchemy's, which is not installed: install it, or use Django's ORM or "
+            f"{name} is SQLAlchemy's, which is not installed: install it, or use Django's ORM or "
             "django.db.connection.cursor(), which are in the same transaction"
         ) from error
-    return lent.setdefault("session", Session(_engine(lent["alias"], connections[lent["alias"]].vendor)))
+    if "session" not in lent:
+        lent["session"] = (lent["maker"] or Session)(bind=_engine(lent["alias"], connections[lent["alias"]].vendor))
+    return lent["session"]
 
 
 @cache
@@ -62,14 +65,18 @@ def _engine(alias: str, vendor: str) -> Any:
     )
 
 
-def with_session(fn: Callable[..., Any], alias: Callable[[], str]) -> Callable[..., Any]:
-    """`fn`, in which `DBOS.sql_session` works. It is called in a transaction of Django's on `alias()`."""
+def with_session(fn: Callable[..., Any], alias: Callable[[], str], maker: Any = None) -> Callable[..., Any]:
+    """`fn`, in which `DBOS.sql_session` works. It is called in a transaction of Django's on `alias()`.
+
+    `maker`: a `sessionmaker` of the program, default SQLAlchemy's `Session`.
+    """
 
     @wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if _lent.get() is not None:  # a transaction in a transaction is part of it
+        lent = _lent.get()
+        if lent is not None and lent["alias"] == alias():  # a transaction in a transaction is part of it
             return fn(*args, **kwargs)
-        lent: dict[str, Any] = {"alias": alias()}
+        lent = {"alias": alias(), "maker": maker}
         token = _lent.set(lent)
         try:
             value = fn(*args, **kwargs)

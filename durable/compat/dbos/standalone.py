@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import django
@@ -15,12 +16,13 @@ from django.core.management import call_command
 from django.core.signals import setting_changed
 from django.db import DatabaseError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.utils import OperationalError
 
 from ... import reaching
 from ...addresses import described, shown
 from ...conf import conf
-from .config import Config
+from .config import Config, read
 from .declaring import APPLICATION
 from .error import DBOSInitializationError
 from .serializer import path_of
@@ -39,8 +41,7 @@ def is_ours() -> bool:
 
 def is_project() -> bool:
     """Whether a Django project has settings of its own."""
-    by_a_client = "default" in reaching._added.values()
-    return not _ours and not by_a_client and reaching.is_configured()
+    return not _ours and not reaching.was_added("default") and reaching.is_configured()
 
 
 def configure(config: Config) -> None:
@@ -131,15 +132,72 @@ def prepare(config: Config) -> None:
     Raises `DBOSInitializationError` when that cannot be done.
     """
     for alias in _ours:
-        here = connections[alias]
-        with suppress(OperationalError):  # said by the next line, when it cannot be made either
-            here.ensure_connection()
-        if here.connection is None and here.vendor == "postgresql":
-            _create(here)
-        try:
-            _migrate(here, config)
-        except DatabaseError as error:
-            raise DBOSInitializationError(f"the database {_name(here)} cannot be used: {error}") from error
+        _prepare(connections[alias], config)
+
+
+def _prepare(here: Any, config: Config) -> None:
+    with suppress(OperationalError):  # said by what comes next, when it cannot be made either
+        here.ensure_connection()
+    if here.connection is None and here.vendor == "postgresql" and config.migrates:
+        _create(here)
+    try:
+        _migrate(here, config)
+    except DatabaseError as error:
+        raise DBOSInitializationError(f"the database {_name(here)} cannot be used: {error}") from error
+
+
+def migrate(url: str, schema: str | None = None, application_role: str | None = None) -> None:
+    """Make a database and Durable's tables in it when they are missing, and let a role of PostgreSQL use them.
+
+    In a Django project the database must be the project's. Raises `DBOSInitializationError`.
+    """
+    config = read({"system_database_url": url, "dbos_system_schema": schema})
+    if is_project():
+        check(config)
+        _migrate_and_grant(connections[conf().DATABASE], config, application_role)
+        return
+    if not reaching.is_configured():
+        configure(config)
+    with _lent(_database(config.database_url, config.schema)) as here:
+        _migrate_and_grant(here, config, application_role)
+
+
+@contextmanager
+def _lent(description: dict[str, Any]) -> Iterator[Any]:
+    """A connection that nothing else uses, to a database that the program may not use at all."""
+    alias, before = "durable-migrating", connections.settings
+    connections.settings = {**before, **connections.configure_settings({"default": {}, alias: description})}
+    here = connections[alias]
+    try:
+        yield here
+    finally:
+        here.close()
+        del connections[alias]
+        connections.settings = {name: each for name, each in connections.settings.items() if name != alias}
+
+
+def _migrate_and_grant(here: Any, config: Config, role: str | None) -> None:
+    _prepare(here, config)
+    if role is None or here.vendor != "postgresql":
+        return
+    name, schema = here.ops.quote_name(role), here.ops.quote_name(config.schema or "public")
+    tables = [model._meta.db_table for model in apps.get_app_config("durable").get_models()]
+    named = ", ".join(here.ops.quote_name(table) for table in tables)
+    recorded = here.ops.quote_name(MigrationRecorder.Migration._meta.db_table)
+    try:
+        with transaction.atomic(using=here.alias), here.cursor() as cursor:
+            cursor.execute(f"grant usage on schema {schema} to {name}")
+            cursor.execute(f"grant select, insert, update, delete on {named} to {name}")
+            cursor.execute(f"grant select on {recorded} to {name}")
+            cursor.execute(f"grant usage, select on sequence durable_position to {name}")
+    except DatabaseError as error:
+        raise DBOSInitializationError(f"the role {role!r} cannot be let use the tables: {error}") from error
+
+
+def alias_of(url: str) -> str | None:
+    """Django's name of the database at an address, the engine's own first; None when it has none."""
+    wanted, known = reaching.where(described(_plain(url))), connections.settings
+    return next((alias for alias in (conf().DATABASE, *known) if reaching.where(known[alias]) == wanted), None)
 
 
 def _create(here: Any) -> None:
@@ -176,16 +234,16 @@ def _migrate(here: Any, config: Config) -> None:
             if here.vendor == "postgresql":
                 with here.cursor() as cursor:
                     cursor.execute("select pg_advisory_xact_lock(%s)", [MIGRATING])
-                    if config.schema and here.alias == "default":
+                    if config.schema and here.alias != APPLICATION:
                         cursor.execute(f"create schema if not exists {here.ops.quote_name(config.schema)}")
-            call_command("migrate", database=here.alias, verbosity=0, interactive=False)
+            call_command("migrate", "durable", database=here.alias, verbosity=0, interactive=False)
     finally:
         here.enable_constraint_checking()
 
 
 def _is_behind(here: Any) -> bool:
     executor = MigrationExecutor(here)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes("durable")))
 
 
 def settle_version(config: Config) -> None:

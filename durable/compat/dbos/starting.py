@@ -10,7 +10,7 @@ from .blocks import DuplicationPolicy, WorkflowIDReusePolicy
 from .declaring import engine, start_of
 from .error import translated
 from .handles import WorkflowHandle, WorkflowHandleAsync
-from .pairs import Call, check_loop, of, pair, verb
+from .pairs import Call, check_loop, check_unsharded, of, pair, verb
 from .status import statuses_of
 
 
@@ -35,6 +35,8 @@ class EnqueueOptions(TypedDict):
     instance_name: NotRequired[str]
     application_name: NotRequired[str]
     serialization_type: NotRequired[Any]
+    otel_context: NotRequired[Any]
+    shard_key: NotRequired[str]
     max_recovery_attempts: NotRequired[int]
 
 
@@ -52,7 +54,8 @@ def native_options(options: EnqueueOptions) -> tuple[str, dict[str, Any]]:
     """The name of a workflow that this process need not know, and how it is started, as Durable says it."""
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     name = given.pop("workflow_name", "")
-    for without_effect in ("serialization_type", "max_recovery_attempts", "application_name"):
+    check_unsharded(given.pop("shard_key", None))
+    for without_effect in ("serialization_type", "max_recovery_attempts", "application_name", "otel_context"):
         given.pop(without_effect, None)
     return name, {NATIVE.get(key, key): value for key, value in given.items()}
 
@@ -119,14 +122,18 @@ class Starting:
             return WorkflowHandleAsync(await start_of(fn).using(queue=queue_name).astart(*args, **kwargs))
 
     @staticmethod
-    def get_result(workflow_id: str, *, polling_interval_sec: float = 1.0) -> Any:
+    def get_result(workflow_id: str, *, polling_interval_sec: float = 1.0, shard_key: str | None = None) -> Any:
         """Wait for a workflow to end; its result, or its error raised."""
         check_loop("get_result")
+        check_unsharded(shard_key)
         with translated():
             return engine().WorkflowHandle(workflow_id).get_result()
 
     @staticmethod
-    async def get_result_async(workflow_id: str, *, polling_interval_sec: float = 1.0) -> Any:
+    async def get_result_async(
+        workflow_id: str, *, polling_interval_sec: float = 1.0, shard_key: str | None = None
+    ) -> Any:
         """`get_result` for coroutines."""
+        check_unsharded(shard_key)
         with translated():
             return await engine().WorkflowHandle(workflow_id).aget_result()

@@ -65,6 +65,8 @@ class WorkflowStatus:
     attributes: dict[str, Any] | None = None
     schedule_name: str | None = None
     application_name: str | None = None
+    shard_key: str | None = None
+    parent_shard_key: str | None = None
 
 
 class StepInfo(TypedDict):
