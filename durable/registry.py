@@ -59,7 +59,7 @@ class Registry:
     def get(self, name: str) -> Any:
         """The definition called `name`. Raises `UnknownDefinition`, which lists the known ones."""
         if name not in self._definitions:
-            known = ", ".join(sorted(n for n in self._definitions if not n.startswith("<"))) or "none"
+            known = ", ".join(sorted(n for n in self._definitions if "<" not in n)) or "none"
             raise UnknownDefinition(name=name, known=known)
         return self._definitions[name]
 

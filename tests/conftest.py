@@ -21,6 +21,9 @@ from durable.serializers import registry, tags
 from .support import databases
 from .support.processes import ExecutorProcess
 
+ONE_DATABASE = ("api", "dashboard", "compat")
+"""Folders of tests whose queries are the ORM's or the engine's, which has tests of its own on both databases: without
+--slow they run on SQLite alone."""
 STOP_SECONDS = 3.0
 """How long threads of the engine may take to notice that they are to end."""
 
@@ -30,10 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--slow"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="a long proof; run with --slow"))
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if item.path.parent.name in ONE_DATABASE and parameters.get("database") == "postgresql":
+            item.add_marker(pytest.mark.slow)
+        if not config.getoption("--slow") and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="a long proof; run with --slow"))
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -25,6 +25,7 @@ def taught(database, monkeypatch):
     monkeypatch.setattr(registry, "_ambiguous", {})
     monkeypatch.setattr(registry, "_queues", {})
     monkeypatch.setattr(registry, "_schedules", {})
+    monkeypatch.setattr(registry, "_classes", {})
     monkeypatch.setattr(registry, "_instances", {})
     updated: list[str] = []
     orders = SimpleNamespace(filter=lambda pk: SimpleNamespace(update=lambda status: updated.append(status)))

@@ -122,10 +122,11 @@ class Sqlite(Shared):
 
     @staticmethod
     def first_of_each_queue(ready: str, lock: str = "") -> str:
-        """SQLite has no LATERAL: rank within each queue, which walks the ready rows of the named queues only."""
-        return f"""select id from (select w.id, q.value->>'n' as n, row_number() over
-            (partition by w.queue order by w.priority, w.position) as rank
-            from json_each(%(queues)s) q join durable_workflow w on w.queue = q.value->>'name' and {ready})
+        """SQLite has no LATERAL: the front of each line, then as many of each as the worker has room for in it."""
+        return f"""select id from (select o.id, q.value->>'n' as n, row_number() over
+            (partition by o.queue order by o.priority, o.position) as rank
+            from json_each(%(queues)s) q join durable_workflow o on o.rowid in (select w.rowid from durable_workflow w
+                where w.queue = q.value->>'name' and {ready} order by w.priority, w.position limit %(room)s))
             where rank <= n limit %(room)s"""
 
     @staticmethod

@@ -20,12 +20,19 @@ NEW = """id text, name text, class_name text, config_name text, queue text, part
     serialization text, executor text, pw text, ps int, pe int"""
 
 
+def some(rows: str) -> str:
+    """Whether there are such rows, probed one by one: for `exists`, PostgreSQL may hash a whole table without statistics,
+    and keep that plan while the table grows."""
+    return f"coalesce((select true from {rows} limit 1), false)"
+
+
 class Statements:
     """Every statement of one dialect, built once."""
 
     def __init__(self, d: Dialect):
         claimed = CLAIMED.format(deadline=d.seconds("deadline"))
-        guarded = "(x.pw is null or exists (select 1 from durable_step s where s.workflow_id = x.pw and s.seq = x.ps and s.epoch = x.pe))"
+        own_slot = some("durable_step s where s.workflow_id = x.pw and s.seq = x.ps and s.epoch = x.pe")
+        guarded = f"(x.pw is null or {own_slot})"
 
         # --- what runs write
 
@@ -91,7 +98,7 @@ class Statements:
             insert into durable_message (workflow_id, topic, key, body, sender, created_at)
             select x.w, x.t, x.k, x.o, x.pw, {d.now}
             from {d.rows("messages", "w text, t text, k text, o text, pw text, ps int, pe int")} where {guarded}
-                and exists (select 1 from durable_workflow w where w.id = x.w)
+                and {some("durable_workflow w where w.id = x.w")}
             on conflict do nothing returning workflow_id"""
 
         self.consume = f"""
@@ -99,7 +106,7 @@ class Statements:
             from {d.rows("consumed", "m bigint, pw text, ps int, pe int")}
             where m.id = x.m and m.workflow_id = x.pw and m.consumed_seq is null and {guarded}"""
 
-        fenced = "exists (select 1 from durable_workflow w where w.id = x.w and w.epoch = x.pe)"
+        fenced = some("durable_workflow w where w.id = x.w and w.epoch = x.pe")
         self.publish = f"""
             insert into durable_event (workflow_id, key, seq, value, created_at)
             select x.w, x.k, x.ps, x.o, {d.now}
@@ -115,8 +122,7 @@ class Statements:
                 x.ps, x.o, {d.now}
             from {d.rows("entries", "n int, w text, k text, o text, pw text, ps int, pe int")} where {guarded} and {fenced}
                 and not coalesce((select s.value is null {last_here}), false)
-                and (x.pw is null or not exists (select 1 from durable_streamentry s
-                    where s.workflow_id = x.w and s.seq = x.ps and s.key = x.k))"""
+                and (x.pw is null or not {some("durable_streamentry s where s.workflow_id = x.w and s.seq = x.ps and s.key = x.k")})"""
 
         self.finish = f"""
             update durable_workflow as w set status = x.t, output = x.o, error = x.r, error_type = x.y,
@@ -136,8 +142,8 @@ class Statements:
             where w.id = x.w and w.epoch = x.e and w.status = 'PENDING' and {d.held("lettings")}
             returning id"""
 
-        parked = """exists (select 1 from durable_workflow w where w.id = x.w and w.epoch = x.e + 1
-                and w.status = 'PENDING' and w.executor is null and w.waiting_for is not null)"""
+        parked = some("""durable_workflow w where w.id = x.w and w.epoch = x.e + 1
+                and w.status = 'PENDING' and w.executor is null and w.waiting_for is not null""")
         self.wait = f"""
             insert into durable_wait (kind, target, detail, number, workflow_id)
             select x.k, x.t, x.d, x.n, x.w from {d.rows("waits", "k text, t text, d text, n int, w text, e int")} where {parked}
@@ -145,13 +151,10 @@ class Statements:
 
         self.come_true = f"""
             select distinct x.w from {d.rows("waits", "k text, t text, d text, n int, w text")} where
-            (x.k = 'message' and exists (select 1 from durable_message m
-                where m.workflow_id = x.t and m.topic = x.d and m.consumed_seq is null))
-            or (x.k = 'event' and exists (select 1 from durable_event v where v.workflow_id = x.t and v.key = x.d))
-            or (x.k = 'stream' and exists (select 1 from durable_streamentry s
-                where s.workflow_id = x.t and s.key = x.d and s."offset" >= coalesce(x.n, 0)))
-            or (x.k = 'child' and not exists (select 1 from durable_workflow c
-                where c.id = x.t and c.status in ('ENQUEUED', 'DELAYED', 'PENDING')))"""
+            (x.k = 'message' and {some("durable_message m where m.workflow_id = x.t and m.topic = x.d and m.consumed_seq is null")})
+            or (x.k = 'event' and {some("durable_event v where v.workflow_id = x.t and v.key = x.d")})
+            or (x.k = 'stream' and {some('durable_streamentry s where s.workflow_id = x.t and s.key = x.d and s."offset" >= coalesce(x.n, 0)')})
+            or (x.k = 'child' and not {some("durable_workflow c where c.id = x.t and c.status in ('ENQUEUED', 'DELAYED', 'PENDING')")})"""
 
         waiting = """select w.id from {source} join durable_wait t on t.kind = x.k and t.target = x.t and t.detail = x.d
             join durable_workflow w on w.id = t.workflow_id
@@ -161,9 +164,9 @@ class Statements:
             update durable_workflow set run_after = {d.now}, wake_at = null, updated_at = {d.now}
             where {d.among("id", waiting.format(source=source) + d.lock_w)} returning id, queue"""
 
-        ended = """exists (select 1 from durable_workflow w where w.id = x.w and (w.epoch = x.e and w.status <> 'PENDING'
-                or w.epoch = x.e + 1 and (w.status <> 'PENDING' or w.executor is null)))"""
-        first = "not exists (select 1 from durable_attempt a where a.workflow_id = x.w and a.epoch = x.e)"
+        ended = some("""durable_workflow w where w.id = x.w and (w.epoch = x.e and w.status <> 'PENDING'
+                or w.epoch = x.e + 1 and (w.status <> 'PENDING' or w.executor is null))""")
+        first = f"not {some('durable_attempt a where a.workflow_id = x.w and a.epoch = x.e')}"
         self.attempts = f"""
             insert into durable_attempt (workflow_id, epoch, executor, ended_at, outcome, detail)
             select x.w, x.e, x.x, {d.now}, x.t, coalesce(x.d, '')

@@ -20,7 +20,7 @@ HEADS = 200
 class Sweeper(Service):
     """Recovers what the dead held, wakes whom a lost wake-up left asleep, lets go of what nobody runs.
 
-    Ticks every third of a lease. Each duty is bounded, so that a large backlog takes several ticks and no tick is long.
+    Sweeps every third of a lease. Each duty is bounded: a large backlog takes several ticks, and no tick is long.
     """
 
     name = "sweeper"
@@ -32,7 +32,7 @@ class Sweeper(Service):
         self.session = executor.backend.own()
         self._after = ("", "", "", "")
         self._suspects: dict[str, int] = {}
-        self._next_unserved = 0.0
+        self._next_sweep = self._next_unserved = self._hurries_until = 0.0
 
     def close(self) -> None:
         self.session.close()
@@ -40,15 +40,24 @@ class Sweeper(Service):
     def tick(self) -> float:
         if not self.executor.lease.holds:
             return self.executor.settings.POLL_SECONDS
-        more = self.recover()
-        self.wake_the_missed()
-        self.let_go_of_strays()
-        rest = 0.0 if more else self.executor.settings.LEASE_SECONDS / 3
+        if self.clock.monotonic() >= self._next_sweep:
+            self._next_sweep = self.clock.monotonic() + self.executor.settings.LEASE_SECONDS / 3
+            if self.recover():
+                self._next_sweep = 0.0
+            self.wake_the_missed()
+            self.let_go_of_strays()
         if self.clock.monotonic() >= self._next_unserved:
-            soon = self.set_aside() or not self.executor.claimer.limits  # or the queues are not known yet
-            again = MORE_AFTER_SECONDS if soon else UNSERVED_EVERY_SECONDS
-            self._next_unserved = self.clock.monotonic() + again
-        return min(rest, max(0.0, self._next_unserved - self.clock.monotonic()))
+            now = self.clock.monotonic()
+            if self.set_aside():
+                self._hurries_until = now + UNSERVED_EVERY_SECONDS
+            soon = now < self._hurries_until or not self.executor.claimer.limits  # the queues are not known yet
+            self._next_unserved = now + (MORE_AFTER_SECONDS if soon else UNSERVED_EVERY_SECONDS)
+        return max(0.0, min(self._next_sweep, self._next_unserved) - self.clock.monotonic())
+
+    def wake(self) -> None:
+        """Sweep now."""
+        self._next_sweep = 0.0
+        super().wake()
 
     def recover(self) -> bool:
         """Take workflows from owners that are not among the living; say whether there may be more."""

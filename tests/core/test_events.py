@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 
 import durable
 from durable.errors import InvalidOption, OutsideWorkflow, SerializationError, WorkflowNotFound
@@ -389,13 +389,3 @@ def test_a_step_sends_again_with_each_attempt_and_a_transaction_when_it_commits(
     handle = sends_from_steps.start(receiver.workflow_id)
     assert ended(handle).status == "SUCCESS"
     assert receiver.get_result(timeout=10) == ["attempt 1", "with a key", "attempt 2", "from a transaction"]
-
-
-def test_an_id_around_a_send_is_its_key(executor):
-    receiver = app.receives.start("t", 0.3, 2)
-    for _ in range(2):
-        with durable.SetWorkflowID("the key"):
-            durable.send(receiver.workflow_id, "once", "t")
-    with transaction.atomic():
-        durable.send(receiver.workflow_id, "once", "t", idempotency_key="the key")
-    assert receiver.get_result(timeout=10) == ["once", None]

@@ -10,6 +10,7 @@ import durable
 from durable.backends.backend import Backend
 from durable.engine.commands import Outcome
 from durable.errors import WorkflowConflict, WorkflowIdInUse
+from durable.executor import Executor
 from durable.models import Step, Workflow
 from tests.app import workflows as app
 from tests.app.models import Effect
@@ -136,15 +137,14 @@ def wants_another():
 
 def test_a_parent_that_loses_an_id_to_another_function_records_that(executor, monkeypatch):
     meet_before_deciding(monkeypatch, 2)
-    handles = [wants.start("return-existing"), wants_another.start()]
-    first = durable.wait_first(handles)
-    if first == handles[0]:
-        wait_until(lambda: row(handles[1].workflow_id).waiting_for == "message:go on")
-        durable.send(handles[1].workflow_id, 1, "go on")
-        assert handles[1].get_result(timeout=10) == "conflict with blocks.echo"
+    echoes, notes = wants.start("return-existing"), wants_another.start()
+    durable.wait_first([echoes, notes])
+    if row("wanted").name == echo.name:
+        wait_until(lambda: row(notes.workflow_id).waiting_for == "message:go on")
+        durable.send(notes.workflow_id, 1, "go on")  # what follows is a replay
+        assert durable.gather([echoes, notes]) == ["wanted", "conflict with blocks.echo"]
     else:
-        assert handles[0].get_result(timeout=10) == "WorkflowConflict"
-    assert Workflow.objects.get(pk="wanted").parent == first.workflow_id
+        assert durable.gather([echoes, notes]) == ["WorkflowConflict", "wanted"]
 
 
 def meet_before_deciding(monkeypatch, number: int) -> None:
@@ -202,9 +202,13 @@ def test_a_direct_call_attaches_to_what_another_process_runs(executor_process):
     assert Effect.objects.filter(key="woke").count() == 1
 
 
-def test_a_start_for_another_version_of_the_code_is_not_run_by_this_one(executor):
+def test_a_start_for_another_version_of_the_code_is_not_run_by_this_one(database, settings):
+    settings.DURABLE = {**settings.DURABLE, "VERSIONS": "strict"}
+    executor = Executor().start()
     handle = echo.using(version="of another deploy").start(1)
-    assert (handle.get_status().status, handle.get_status().executor) == ("ENQUEUED", None)
+    found = handle.get_status()
+    assert (found.status, found.executor, found.epoch) == ("ENQUEUED", None, 0)
+    executor.drain(1)
 
 
 def test_calling_what_has_ended_gives_its_end_again(executor):

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
 
 import durable
 from durable import current
-from durable.backends.backend import Abilities, backend
 from durable.backends.limits import share
-from durable.backends.lines import Line
 from durable.errors import InvalidOption
 from durable.executor import Executor
-from durable.models import Executor as ExecutorRow
-from durable.models import Now, Queue, Step, Workflow
+from durable.models import Now, Step, Workflow
 from tests.app import workflows as app
 from tests.support import wait_until
 
@@ -123,17 +118,33 @@ def test_a_worker_limit_also_holds_for_those_that_were_parked(executor):
     assert meter.most["p"] == 1
 
 
+def check_windows(starts: Any, limit: int, period: float) -> None:
+    started = sorted(moment.timestamp() for moment in starts)
+    for first, too_many in zip(started, started[limit:], strict=False):
+        assert too_many - first >= period - 1e-6  # times are stored in microseconds
+    assert started[-1] - started[0] < 2 * period * len(started) / limit, "it waited longer than its limit made it"
+
+
 def test_a_rate_limit_holds_in_every_window_of_every_partition(two_executors):
     handles = [put(paced, key, n, 0) for key in ("p", "q") for n in range(5)]
     durable.gather(handles)
-    starts = {}
+    firsts = []
     for key in ("p", "q"):
-        rows = Workflow.objects.filter(partition_key=key).values_list("started_at", flat=True)
-        starts[key] = started = sorted(moment.timestamp() for moment in rows)
-        for first, third in zip(started, started[2:], strict=False):
-            assert third - first >= 0.4 - 1e-6  # times are stored in microseconds
-        assert started[-1] - started[0] < 1.6, "it waited longer than its limits made it"
-    assert abs(starts["p"][0] - starts["q"][0]) < 0.4  # neither waits for the other
+        starts = Workflow.objects.filter(partition_key=key).values_list("started_at", flat=True)
+        check_windows(starts, 2, 0.4)
+        firsts.append(min(starts).timestamp())
+    assert abs(firsts[0] - firsts[1]) < 0.4  # neither waits for the other
+
+
+def test_a_rate_limit_of_the_whole_queue_holds_in_every_window_over_its_partitions(two_executors):
+    durable.register_queue("paced-whole", partition_concurrency=2, limiter={"limit": 3, "period": 0.3})
+    handles = [
+        durable.start_by_name("partitions.works", (key, n, 0), queue="paced-whole", partition_key=key)
+        for n in range(5)
+        for key in ("p", "q")
+    ]
+    durable.gather(handles)
+    check_windows(Workflow.objects.values_list("started_at", flat=True), 3, 0.3)
 
 
 @pytest.mark.parametrize("limits", [{"limiter": {"limit": 1, "period": 0.1}},
@@ -326,104 +337,6 @@ def test_a_workflow_that_is_resumed_onto_a_partitioned_queue_waits_its_turn_ther
     assert handle.get_status().partition_key == ""
     wait_until(lambda: handle.get_status().admitted == "one-each", 10)
     durable.cancel_workflow(handle.workflow_id)
-
-
-# --- many partitions, and what the others hold (claims alone, without executors)
-
-
-@pytest.fixture
-def claims(database) -> Iterator[Any]:
-    """Claims as an executor would: `claims(line, room)` gives the ids of what it got."""
-    ExecutorRow.objects.create(id="me", label="me", pid=1, lease_until="2999-01-01T00:00:00Z")
-    session = backend().own(claims=True)
-    can = Abilities(("partitions.works",), (works.version,))
-    yield lambda line, room: [each.id for each in backend().claim_limited(session, "me", line, room, can)]
-    session.close()
-
-
-def fill(queue: str, keys: Any, **columns: Any) -> None:
-    rows = [
-        Workflow(**{"id": f"{queue}-{key}-{n}", "name": "partitions.works", "queue": queue, "partition_key": key,
-                    "position": n, "run_after": Now(), "version": works.version, **columns})
-        for n, key in enumerate(keys)
-    ]  # fmt: skip
-    Workflow.objects.bulk_create(rows, batch_size=500)
-
-
-def keys_of(ids: list[str]) -> list[str]:
-    found = dict(Workflow.objects.filter(pk__in=ids).values_list("id", "partition_key"))
-    return [found[each] for each in ids]
-
-
-def finish(ids: list[str]) -> None:
-    Workflow.objects.filter(pk__in=ids).update(status="SUCCESS", run_after=None, admitted=None)
-
-
-def test_two_thousand_partitions_all_get_their_turn(claims):
-    Queue.objects.create(name="wide", partitioned=True, partition_concurrency=1)
-    names = [f"p{n:04}" for n in range(2000)]
-    fill("wide", names * 2)
-    line, served = Line("wide"), Counter[str]()
-    for _ in range(20):
-        ids = claims(line, 100)
-        served.update(keys_of(ids))
-        finish(ids)
-    assert len(served) == 2000 and set(served.values()) == {1}  # nobody twice before everybody once
-    assert len(claims(line, 100)) == 100
-
-
-def test_full_partitions_hide_no_free_one_however_many_they_are(claims):
-    Queue.objects.create(name="wide", partitioned=True, partition_concurrency=1)
-    names = [f"p{n:04}" for n in range(2500)]
-    fill("wide", names)
-    held = {"status": "PENDING", "admitted": "wide", "executor": "me"}
-    Workflow.objects.bulk_create(
-        Workflow(id=f"held-{key}", name="partitions.works", queue="wide", partition_key=key, run_after=Now(), **held)
-        for key in names if key not in ("p1111", "p2499")
-    )  # fmt: skip
-    line, got = Line("wide"), []
-    for _ in range(3):
-        got += keys_of(claims(line, 10))
-    assert sorted(got) == ["p1111", "p2499"]
-
-
-def test_what_one_partition_cannot_use_goes_to_the_others_in_the_same_claim(claims):
-    """Rows of a version that this executor has not: their partition wants a share and can use none of it."""
-    Queue.objects.create(name="mixed", partitioned=True)
-    fill("mixed", ["a", "b"], version="another")
-    fill("mixed", ["c", "d", "e"])
-    assert keys_of(claims(Line("mixed"), 2)) == ["c", "d"]
-    assert keys_of(claims(Line("mixed"), 2)) == ["e"]
-
-
-def test_nobody_overtakes_a_row_that_is_locked_at_the_moment(claims):
-    """Somebody holds the lock of the second row for a moment while an executor claims."""
-    if connection.vendor == "sqlite":
-        pytest.skip("SQLite locks no rows")
-    Queue.objects.create(name="in-order", concurrency=3)
-    Queue.objects.create(name="by-key", partitioned=True)
-    fill("in-order", [None, None, None])
-    fill("by-key", ["a", "b", "a"])
-    other = backend().own()
-    with other.transaction():
-        other.run("select 1 from durable_workflow where id = any(%(ids)s) for no key update",
-                  {"ids": ["in-order-None-1", "by-key-a-0"]})  # fmt: skip
-        assert claims(Line("in-order"), 3) == ["in-order-None-0"]
-        assert keys_of(claims(Line("by-key"), 3)) == ["b"]
-    other.close()
-    assert sorted(claims(Line("in-order"), 3)) == ["in-order-None-1", "in-order-None-2"]
-    assert claims(Line("by-key"), 3) == ["by-key-a-0", "by-key-a-2"]
-
-
-def test_a_claim_while_another_holds_the_queue_takes_nothing_and_does_not_wait(claims):
-    if connection.vendor == "sqlite":
-        pytest.skip("SQLite has one lock for all")
-    Queue.objects.create(name="busy", concurrency=5)
-    fill("busy", [None])
-    with transaction.atomic():
-        Queue.objects.select_for_update().get(name="busy")
-        assert claims(Line("busy"), 5) == []
-    assert len(claims(Line("busy"), 5)) == 1
 
 
 def test_positions_within_a_partition_rise_in_the_order_of_arrival(database):

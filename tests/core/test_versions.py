@@ -13,6 +13,7 @@ from durable.errors import (
 )
 from durable.executor import Executor
 from durable.models import Attempt, Version, Workflow
+from durable.models import Executor as Row
 from durable.registry import registry
 from tests.app import workflows as app
 from tests.support import run_async, wait_until
@@ -102,16 +103,16 @@ def test_executors_of_two_versions_take_their_own_and_leave_the_others_alone(dep
 def test_an_executor_that_lacks_the_function_leaves_old_work_to_one_that_has_it(deploy, monkeypatch):
     handle = app.total.using(version="v1").start(3)
     monkeypatch.delitem(registry._definitions, "total")
-    executor = deploy("v2")
-    from durable.models import Executor as Row
-
+    sweeper = deploy("v2").sweeper
+    sweeper.stop()  # it sweeps when the test says so
     knows = {"claims": True, "definitions": {"total": "v3"}, "lease_until": "2999-01-01T00:00:00Z"}
     Row.objects.create(id="other", label="other", pid=1, **knows)
     Workflow.objects.update(run_after="2001-01-01T00:00:00Z", wake_at=None, waiting_for=None)
-    executor.sweeper.set_aside()
+    sweeper.set_aside()
     assert row(handle.workflow_id).waiting_for is None  # that one will take it over
     Row.objects.filter(pk="other").delete()
-    executor.sweeper.set_aside()
+    sweeper.set_aside()
+    sweeper.close()
     assert row(handle.workflow_id).waiting_for == "executor:total"
 
 
