@@ -21,9 +21,45 @@ from durable.serializers import registry, tags
 from .support import databases
 from .support.processes import ExecutorProcess
 
-ONE_DATABASE = ("api", "dashboard", "compat")
-"""Folders of tests whose queries are the ORM's or the engine's, which has tests of its own on both databases: without
---slow they run on SQLite alone."""
+ONE_DATABASE = set(
+    [
+        "api",
+        "dashboard",
+        "compat",
+        "test_scheduler",
+        "test_schedules",
+        "test_events",
+        "test_steering_inside",
+        "test_debouncing",
+        "test_stream_readers",
+        "test_called_children",
+        "test_portability",
+        "test_step_options",
+        "test_bulk",
+        "test_delays",
+        "test_ids",
+        "test_classes",
+        "test_deleting",
+        "test_client",
+        "test_rewinding",
+        "test_inherited_timeouts",
+        "test_retention",
+        "test_step_timeouts",
+        "test_roles",
+        "test_blocks",
+        "test_dead_letters",
+        "test_listing",
+        "test_commands",
+        "test_health",
+        "test_docs_queues",
+        "test_docs_workflows",
+        "test_docs_client",
+        "test_docs_schedules",
+        "test_docs_dbos",
+    ]
+)
+"""Folders and modules of tests that ask in the ORM's words, or in statements that others prove on both databases:
+without --slow they run on SQLite alone."""
 STOP_SECONDS = 3.0
 """How long threads of the engine may take to notice that they are to end."""
 
@@ -35,7 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if item.path.parent.name in ONE_DATABASE and parameters.get("database") == "postgresql":
+        if {item.path.parent.name, item.path.stem} & ONE_DATABASE and parameters.get("database") == "postgresql":
             item.add_marker(pytest.mark.slow)
         if not config.getoption("--slow") and item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="a long proof; run with --slow"))

@@ -73,15 +73,15 @@ def test_the_timer_is_kept_to_without_a_poll(database, settings):
 
 def test_delayed_workflows_join_their_queue_in_the_order_in_which_they_came_due(database):
     """Nobody was there to let them in one by one: all are overdue when an executor starts."""
-    for delay in (0.04, 0.02, 0.05, 0.01, 0.03):
-        put(delay, delay)
-    last = Workflow.objects.latest("wake_at").wake_at.timestamp()
+    delays = {put(delay, delay).workflow_id: delay for delay in (0.04, 0.02, 0.05, 0.01, 0.03)}
+    rows = list(Workflow.objects.filter(pk__in=delays).order_by("wake_at"))
+    due, last = [delays[row.pk] for row in rows], rows[-1].wake_at.timestamp()
     put("enqueued at once")
     wait_until(lambda: time.time() > last, 10)
     executor = Executor(concurrency=1).start()
     wait_until(lambda: len(order) == 6, 10)
     executor.drain(1)
-    assert order == ["enqueued at once", 0.01, 0.02, 0.03, 0.04, 0.05]
+    assert order == ["enqueued at once", *due]
 
 
 def test_a_delay_outlives_the_executors(database):
