@@ -21,43 +21,19 @@ from durable.serializers import registry, tags
 from .support import databases
 from .support.processes import ExecutorProcess
 
-ONE_DATABASE = {
-    "api",
-    "dashboard",
-    "compat",
-    "test_scheduler",
-    "test_schedules",
-    "test_events",
-    "test_steering_inside",
-    "test_debouncing",
-    "test_stream_readers",
-    "test_called_children",
-    "test_portability",
-    "test_step_options",
-    "test_bulk",
-    "test_delays",
-    "test_ids",
-    "test_classes",
-    "test_deleting",
-    "test_client",
-    "test_rewinding",
-    "test_inherited_timeouts",
-    "test_retention",
-    "test_step_timeouts",
-    "test_roles",
-    "test_blocks",
-    "test_dead_letters",
-    "test_listing",
-    "test_commands",
-    "test_health",
-    "test_docs_queues",
-    "test_docs_workflows",
-    "test_docs_client",
-    "test_docs_schedules",
-    "test_docs_dbos",
-}
-"""Folders and modules of tests that ask in the ORM's words, or in statements that others prove on both databases:
-without --slow they run on SQLite alone."""
+LONG = frozenset(
+    """compat/test_fragments compat/test_go_examples compat/test_guide_fragments compat/test_newer_databases
+    compat/test_newer_names compat/test_programs compat/test_project compat/test_queues compat/test_schedules
+    compat/test_standalone compat/test_web compat/test_values compat/test_client compat/test_messages
+    core/test_scheduler core/test_steering_inside core/test_portability core/test_retention core/test_plans
+    core/test_stream_readers core/test_debouncing core/test_events core/test_called_children core/test_step_options
+    core/test_inherited_timeouts core/test_step_timeouts core/test_ids core/test_deleting core/test_rewinding
+    core/test_client_alone core/test_dead_letters core/test_bulk core/test_delays tests/test_commands
+    tests/test_health""".split()  # noqa: SIM905
+)
+"""Modules that prove at length: they run with --slow, which .ci/run gives, so that the README's command stays quick."""
+ONE_DATABASE = frozenset("api dashboard compat".split())  # noqa: SIM905
+"""Folders of tests that ask in the ORM's words or the facade's: without --slow they run on SQLite alone."""
 STOP_SECONDS = 3.0
 """How long threads of the engine may take to notice that they are to end."""
 
@@ -69,7 +45,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if {item.path.parent.name, item.path.stem} & ONE_DATABASE and parameters.get("database") == "postgresql":
+        folder, module = item.path.parent.name, item.path.stem
+        is_second = folder in ONE_DATABASE and parameters.get("database") == "postgresql"
+        if is_second or f"{folder}/{module}" in LONG:
             item.add_marker(pytest.mark.slow)
         if not config.getoption("--slow") and item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="a long proof; run with --slow"))

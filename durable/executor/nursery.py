@@ -253,11 +253,12 @@ def _children(task: asyncio.Task[Any]) -> list[Any]:
 
 
 def _only_waits(task: asyncio.Task[Any], waits: dict[asyncio.Future[None], c.Park]) -> bool:
-    """Whether a task, and all that it awaits, stands in one of `waits`."""
-    children = _children(task)
-    if not children:
+    """Whether a task, and all that it awaits, stands in one of `waits`. What it awaits may be done: it then goes on in
+    a moment."""
+    waiter = getattr(task, "_fut_waiter", None)
+    if waiter is None or waiter.done():
         return False
-    for child in children:
+    for child in _children(task):
         if child in waits:
             if child.done():
                 return False

@@ -9,6 +9,7 @@ import pytest
 import durable
 from durable.errors import WorkflowWasCancelled
 from durable.executor import Executor
+from durable.executor.nursery import _only_waits
 from durable.models import Attempt, Step, Workflow
 from tests.app.models import Effect
 from tests.support import run_async, wait_until
@@ -195,6 +196,33 @@ def test_the_parent_does_not_meet_the_parking_of_its_child(executor):
     durable.send("child a", 7, "go on")
     assert handle.get_result(timeout=10) == ["a before", 7, "a after"]
     assert effects() == ["a after", "a before"]
+
+
+def test_a_task_that_goes_on_in_a_moment_is_not_taken_for_one_that_only_waits():
+    async def main():
+        loop = asyncio.get_running_loop()
+        own, other = loop.create_future(), loop.create_future()
+
+        async def both():
+            await asyncio.gather(wait_for(own), wait_for(other))
+
+        async def wait_for(future):
+            await future
+
+        task = asyncio.create_task(both())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not _only_waits(task, {own: None})
+        assert _only_waits(task, {own: None, other: None})
+        other.set_result(None)  # a record was committed; its task has not had its turn yet
+        assert not _only_waits(task, {own: None})
+        await asyncio.sleep(0)
+        assert _only_waits(task, {own: None})
+        own.set_result(None)
+        assert not _only_waits(task, {own: None})
+        await task
+
+    asyncio.run(main())
 
 
 # --- the caller of a direct call goes away
