@@ -32,8 +32,8 @@ LONG = frozenset(
     tests/test_health""".split()  # noqa: SIM905
 )
 """Modules that prove at length: they run with --slow, which .ci/run gives, so that the README's command stays quick."""
-ONE_DATABASE = frozenset("api dashboard compat".split())  # noqa: SIM905
-"""Folders of tests that ask in the ORM's words or the facade's: without --slow they run on SQLite alone."""
+ONE_DATABASE = frozenset("api dashboard compat browser".split())  # noqa: SIM905
+"""Folders of tests that ask in the ORM's words or the facades': without --slow they run on SQLite alone."""
 STOP_SECONDS = 3.0
 """How long threads of the engine may take to notice that they are to end."""
 
