@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
@@ -16,8 +15,6 @@ from django.db.models import Exists, OuterRef
 
 from . import serializers
 from .backends.backend import Backend, backend
-from .backends.dialect import Postgres, Sqlite
-from .backends.statements import STEP
 from .chance import chance
 from .conf import conf
 from .context import scope
@@ -28,14 +25,10 @@ from .handles import WorkflowHandle
 from .models import INTERNAL_QUEUE, Event, Kind, Message, Step, StepAttempt, StreamEntry, Wait, Workflow
 from .options import StartOptions
 from .pending import take_id
-from .states import FINAL
 from .verbs import managed
 
 VALUED = {Kind.STEP, Kind.TRANSACTION, Kind.RECV, Kind.GET_EVENT, Kind.RESULT, Kind.READ_STREAM}
 """What gave the workflow a value; the other slots hold what the engine itself reads."""
-PARTITION = """coalesce(cast(%(partition_key)s as text),
-                (select '' from durable_queue q where q.name = %(queue)s and q.partitioned))"""
-"""Work without a key has a partition of its own in a queue that has partitions."""
 MOST = 2**31 - 1
 
 
@@ -60,7 +53,7 @@ def _fork_workflow(
         fork_id = workflow_id or _recorded_id() or chance.new_id()
         if _insert(engine, original_id, fork_id, options):
             given = {"id": fork_id, "original": original_id, "start": start, "edits": edits, "renamed": renamed}
-            for statement in copies(engine.vendor):
+            for statement in engine.sql.copies:
                 engine.run(engine.borrowed(), statement, **given)
             queues = {f"q:{options.queue or INTERNAL_QUEUE}"}
             transaction.on_commit(lambda: tell([], queues), using=engine.alias)
@@ -182,53 +175,7 @@ def _renamed(alias: str, workflow: str, children: Any) -> str:
 def _insert(engine: Backend, original: str, fork: str, options: StartOptions) -> bool:
     row = {"queue": options.queue or INTERNAL_QUEUE, "partition_key": options.partition_key}
     terms = {"version": options.version, "timeout": options.timeout}
-    return bool(engine.run(engine.borrowed(), forks(engine.vendor), id=fork, original=original, **row, **terms))
-
-
-@lru_cache(maxsize=2)
-def forks(vendor: str) -> str:
-    """The row of a fork. Its epoch is 1, so that its first claim is no fresh start: it loads the journal."""
-    d: Any = Postgres if vendor == "postgresql" else Sqlite
-    return f"""
-        insert into durable_workflow (id, name, class_name, config_name, status, epoch, generation, queue,
-            partition_key, priority, position, run_after, version, application, created_at, updated_at, timeout,
-            recovery_attempts, max_recovery_attempts, forked_from, was_forked_from, authenticated_user, assumed_role,
-            authenticated_roles, attributes, input, serialization)
-        select %(id)s, name, class_name, config_name, 'ENQUEUED', 1, 0, %(queue)s, {PARTITION},
-            priority, {d.position}, {d.now}, coalesce(%(version)s, version), application, {d.now}, {d.now},
-            cast(%(timeout)s as float8), 0, max_recovery_attempts, id, false, authenticated_user, assumed_role,
-            authenticated_roles, attributes, input, serialization
-        from durable_workflow where id = %(original)s
-        on conflict do nothing returning id"""
-
-
-@lru_cache(maxsize=2)
-def copies(vendor: str) -> tuple[str, ...]:
-    """What a fork takes over: steps (with their failed attempts), events, stream entries, messages."""
-    d: Any = Postgres if vendor == "postgresql" else Sqlite
-    edits, renamed = d.rows("edits", "s int, o text"), d.rows("renamed", "o text, n text")
-    is_edited = f"s.seq in (select x.s from {edits})"
-    kept = "workflow_id = %(original)s and seq < %(start)s"
-    return (
-        f"""insert into durable_step ({STEP})
-            select %(id)s, s.seq, s.name, s.kind,
-                case when {is_edited} then (select x.o from {edits} where x.s = s.seq) else s.output end,
-                case when {is_edited} then null else s.error end,
-                coalesce(x.n, s.child), s.attempts, 1, s.started_at, s.completed_at
-            from durable_step s left join {renamed} on x.o = s.child where {kept}""",
-        f"""insert into durable_stepattempt (workflow_id, seq, n, name, error, started_at, ended_at)
-            select %(id)s, a.seq, a.n, a.name, a.error, a.started_at, a.ended_at from durable_stepattempt a
-            where {kept} and exists
-                (select 1 from durable_step s where s.workflow_id = a.workflow_id and s.seq = a.seq)""",
-        f"""insert into durable_event (workflow_id, key, seq, value, created_at)
-            select %(id)s, key, seq, value, created_at from durable_event where {kept}""",
-        f"""insert into durable_streamentry (workflow_id, key, "offset", seq, value, created_at)
-            select %(id)s, key, row_number() over (partition by key order by "offset") - 1, seq, value, created_at
-            from durable_streamentry where {kept}""",
-        """insert into durable_message (workflow_id, topic, key, body, sender, created_at)
-            select %(id)s, topic, key, body, sender, created_at from durable_message
-            where workflow_id = %(original)s and (consumed_seq is null or consumed_seq >= %(start)s) order by id""",
-    )
+    return bool(engine.run(engine.borrowed(), engine.sql.fork, id=fork, original=original, **row, **terms))
 
 
 # --- rewind
@@ -254,7 +201,7 @@ def _rewind_workflow(
     row = {"queue": options.queue or INTERNAL_QUEUE, "partition_key": options.partition_key, "version": version}
     engine = backend()
     with transaction.atomic(using=engine.alias):
-        rows = engine.run(engine.borrowed(), rewinds(engine.vendor), id=check_id(workflow_id), **row)
+        rows = engine.run(engine.borrowed(), engine.sql.rewind, id=check_id(workflow_id), **row)
         if not rows:
             _refuse(engine.alias, workflow_id)
         attempt = {"w": workflow_id, "e": rows[0][0], "t": "resumed", "d": f"rewound to step {start}"}
@@ -286,7 +233,9 @@ def _roll_back(alias: str, workflow: str, start: int) -> None:
     tries.exclude(Exists(steps.filter(seq=OuterRef("seq")))).delete()
     Event.objects.using(alias).filter(**mine, seq__gte=start).delete()
     if StreamEntry.objects.using(alias).filter(**mine, seq__gte=start).delete()[0]:
-        _close_gaps(workflow)
+        engine = backend()
+        for statement in engine.sql.close_gaps:
+            engine.run(engine.borrowed(), statement, id=workflow)
     Message.objects.using(alias).filter(**mine, consumed_seq__gte=start).update(consumed_seq=None)
     Wait.objects.using(alias).filter(**mine).delete()
 
@@ -298,35 +247,6 @@ def _children(alias: str, workflow: str, start: int) -> list[str]:
     started = named.filter(seq__gte=start).exclude(Exists(kept)).values("child")
     own = Workflow.objects.using(alias).filter(parent=workflow, pk__in=started)
     return list(own.values_list("pk", flat=True))
-
-
-def _close_gaps(workflow: str) -> None:
-    """Number the entries of each stream anew, from 0: steps that ran at the same time may have written in another order
-    than that of their slots. By way of negative numbers, so that no two entries have the same at any moment."""
-    engine = backend()
-    for statement in (
-        """update durable_streamentry as e set "offset" = -1 - x.place
-            from (select key, "offset" as was, row_number() over (partition by key order by "offset") - 1 as place
-                from durable_streamentry where workflow_id = %(id)s) as x
-            where e.workflow_id = %(id)s and e.key = x.key and e."offset" = x.was and x.place <> x.was""",
-        """update durable_streamentry set "offset" = -1 - "offset" where workflow_id = %(id)s and "offset" < 0""",
-    ):
-        engine.run(engine.borrowed(), statement, id=workflow)
-
-
-@lru_cache(maxsize=2)
-def rewinds(vendor: str) -> str:
-    """The change of state; of two at once, the second finds a workflow that has not ended."""
-    d: Any = Postgres if vendor == "postgresql" else Sqlite
-    final = ", ".join(f"'{status}'" for status in sorted(FINAL))
-    return f"""
-        update durable_workflow set status = 'ENQUEUED', failure = null, epoch = epoch + 1, generation = generation + 1,
-            executor = null, queue = %(queue)s, partition_key = {PARTITION}, position = {d.position},
-            admitted = null, dedup_id = null, debounce_key = null, debounce_deadline = null, run_after = {d.now},
-            wake_at = null, waiting_for = null, version = coalesce(%(version)s, version), completed_at = null,
-            output = null, error = null, error_type = null, error_fingerprint = null, deadline = null,
-            recovery_attempts = 0, updated_at = {d.now}
-        where id = %(id)s and status in ({final}) returning epoch - 1"""
 
 
 # --- what both are told

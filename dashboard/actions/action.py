@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -41,7 +42,7 @@ class Reasoned(forms.Form):
         self.fields["reason"] = self.fields.pop("reason")  # last, behind what a subclass asks for
 
 
-class Action:
+class Action(ABC):
     """One thing that a person can do with one thing. A subclass says what it is; `view_of` makes it a view.
 
     The page is a GET, changes nothing and needs the same right as the POST. What is done commits with its audit row.
@@ -71,13 +72,14 @@ class Action:
         return self.word
 
     @property
+    @abstractmethod
     def question(self) -> str:
-        raise NotImplementedError
+        """The heading of the page: what is about to be done."""
 
     @property
+    @abstractmethod
     def back(self) -> str:
         """Where the page comes from, and where a person goes who has acted."""
-        raise NotImplementedError
 
     @property
     def crumb(self) -> str:
@@ -98,12 +100,12 @@ class Action:
     def initial(self) -> dict[str, Any]:
         return {}
 
+    @abstractmethod
     def act(self, given: dict[str, Any], detail: dict[str, Any]) -> str:
         """Do it, with what the form gave; add to the audit's `detail`. What has happened, in words.
 
         Any `DurableError` undoes it and is shown beside the form.
         """
-        raise NotImplementedError
 
     def after(self) -> str:
         """Where to go once it is done."""

@@ -8,8 +8,7 @@ PostgreSQL takes a LIMIT that it does not know for a tenth of the table.
 from __future__ import annotations
 
 from .dialect import Dialect
-
-STEP = "workflow_id, seq, name, kind, output, error, child, attempts, epoch, started_at, completed_at"
+from .steering import STEP, Steering
 
 CLAIMED = """id, epoch, name, class_name, config_name, input, serialization, generation, queue, parent,
     authenticated_user, assumed_role, authenticated_roles, recovery_attempts, version, partition_key, {deadline}"""
@@ -20,22 +19,29 @@ NEW = """id text, name text, class_name text, config_name text, queue text, part
     serialization text, executor text, pw text, ps int, pe int"""
 
 
+LAST_ENTRY = 'from durable_streamentry s where s.workflow_id = {w} and s.key = {k} order by s."offset" desc limit 1'
+
+
 def some(rows: str) -> str:
     """Whether there are such rows, probed one by one: for `exists`, PostgreSQL may hash a whole table without statistics,
     and keep that plan while the table grows."""
     return f"coalesce((select true from {rows} limit 1), false)"
 
 
-class Statements:
+class Statements(Steering):
     """Every statement of one dialect, built once."""
 
     def __init__(self, d: Dialect):
-        claimed = CLAIMED.format(deadline=d.seconds("deadline"))
-        own_slot = some("durable_step s where s.workflow_id = x.pw and s.seq = x.ps and s.epoch = x.pe")
-        guarded = f"(x.pw is null or {own_slot})"
+        for build in (
+            self._slots, self._effects, self._partings, self._wakings, self._claims, self._lines, self._queues,
+            self._executors, self._lost, self._unserved, self._steering, self._forking, self._reading,
+        ):  # fmt: skip
+            build(d)
 
-        # --- what runs write
+    # --- what runs write
 
+    def _slots(self, d: Dialect) -> None:
+        """Slots, each decided once."""
         self.record = f"""
             with x as materialized (select * from {d.rows("rows", "w text, e int, s int, n text, k text, o text, r text, c text, a int, b float8, f float8")}),
             l as materialized (select w.id, w.epoch from durable_workflow w
@@ -58,6 +64,10 @@ class Statements:
             join durable_workflow w on w.id = x.w and w.epoch = x.e and w.status = 'PENDING' where true {d.lock_w}
             on conflict (workflow_id, seq, n) do update set ended_at = excluded.ended_at returning workflow_id, seq"""
 
+    def _effects(self, d: Dialect) -> None:
+        """What commits with a slot, and only with it."""
+        own_slot = some("durable_step s where s.workflow_id = x.pw and s.seq = x.ps and s.epoch = x.pe")
+        guarded = f"(x.pw is null or {own_slot})"
         status = "case when x.executor is not null then 'PENDING' when x.delay is not null then 'DELAYED' else 'ENQUEUED' end"
         partition = """case when x.partition_key is null and x.queue <> '_durable' then
                     (select '' from durable_queue q where q.name = x.queue and q.partitioned) else x.partition_key end"""
@@ -114,8 +124,7 @@ class Statements:
             on conflict (workflow_id, key, seq) do update set value = excluded.value, created_at = excluded.created_at"""
 
         # A closed stream takes nothing more, and a slot writes one entry, also when its batch is written again.
-        last = 'from durable_streamentry s where s.workflow_id = {w} and s.key = {k} order by s."offset" desc limit 1'
-        last_here = last.format(w="x.w", k="x.k")
+        last_here = LAST_ENTRY.format(w="x.w", k="x.k")
         self.append = f"""
             insert into durable_streamentry (workflow_id, key, "offset", seq, value, created_at)
             select x.w, x.k, coalesce((select s."offset" {last_here}), -1) + row_number() over (partition by x.w, x.k order by x.n),
@@ -124,6 +133,8 @@ class Statements:
                 and not coalesce((select s.value is null {last_here}), false)
                 and (x.pw is null or not {some("durable_streamentry s where s.workflow_id = x.w and s.seq = x.ps and s.key = x.k")})"""
 
+    def _partings(self, d: Dialect) -> None:
+        """How a run ends, or lets go of its workflow."""
         self.finish = f"""
             update durable_workflow as w set status = x.t, output = x.o, error = x.r, error_type = x.y,
                 error_fingerprint = x.p, failure = case when x.t = 'SUCCESS' then null else x.t end, run_after = null,
@@ -149,6 +160,8 @@ class Statements:
             select x.k, x.t, x.d, x.n, x.w from {d.rows("waits", "k text, t text, d text, n int, w text, e int")} where {parked}
             on conflict do nothing"""
 
+    def _wakings(self, d: Dialect) -> None:
+        """Who may go on because of what was written."""
         self.come_true = f"""
             select distinct x.w from {d.rows("waits", "k text, t text, d text, n int, w text")} where
             (x.k = 'message' and {some("durable_message m where m.workflow_id = x.t and m.topic = x.d and m.consumed_seq is null")})
@@ -176,8 +189,11 @@ class Statements:
         self.hold = f"select id from durable_workflow where {d.member('id', 'ids')} order by id {d.hold}"
         self.lock = f"select id from durable_workflow where {d.member('id', 'ids')} order by id {d.lock}"
 
-        # --- how executors get work
+    # --- how executors get work
 
+    def _claims(self, d: Dialect) -> None:
+        """Taking ready work, as much as an executor has room for."""
+        claimed = CLAIMED.format(deadline=d.seconds("deadline"))
         version = f"({d.member('w.version', 'versions')} or (w.version is null and %(any)s))"
         in_time = f"(w.deadline is null or w.deadline > {d.now})"  # what is late is cancelled, not begun
         ready = f"w.run_after is not null and w.executor is null and {d.member('w.name', 'names')} and {version} and {in_time}"
@@ -193,6 +209,8 @@ class Statements:
             update durable_workflow as w set {taken}
             where {d.among("w.id", d.first_of_each_queue(f"{ready} and {open_to_all}"))} and {alive} returning {claimed}"""
 
+        self.look = f"""select x.name from {d.rows("queues", "name text")} where exists
+            (select 1 from durable_workflow w where w.queue = x.name and {ready})"""
         self.claim_places = f"""
             update durable_workflow as w set {taken}
             where {d.among("w.id", f"select w.id from durable_workflow w where w.admitted = %(queue)s and {ready} limit %(room)s {d.lock_w}")}
@@ -214,6 +232,9 @@ class Statements:
             update durable_workflow as w set {taken}
             where {d.among("w.id", f"select w.id from durable_workflow w where {d.member('w.id', 'ids')} and w.admitted = %(queue)s and {ready} {d.lock_w}")}
             and {alive} returning {claimed}"""
+
+    def _lines(self, d: Dialect) -> None:
+        """What is counted under the lock of a limited queue's row."""
         self.admit_running = f"""
             update durable_workflow set admitted = queue
             where {d.among("id", f"select w.id from durable_workflow w where {d.member('w.id', 'ids')} and w.executor = %(me)s and w.admitted is null and w.status = 'PENDING' {d.lock_w}")}
@@ -231,13 +252,13 @@ class Statements:
         self.queue_starts = "update durable_queue set starts = %(starts)s where name = %(queue)s"
         self.partition_starts = "update durable_queue set partition_starts = %(starts)s where name = %(queue)s"
 
+    def _queues(self, d: Dialect) -> None:
+        """What an executor looks at before it claims, and what is due."""
         self.queue_limits = """select name, paused, concurrency, worker_concurrency, rate_limit, max_tasks_per_iteration,
             partitioned from durable_queue"""
 
         self.forget_waits = f"delete from durable_wait where {d.member('workflow_id', 'ids')}"
 
-        self.look = f"""select x.name from {d.rows("queues", "name text")} where exists
-            (select 1 from durable_workflow w where w.queue = x.name and {ready})"""
         self.next_due = f"""select (select {d.seconds("min(wake_at)")} from durable_workflow where wake_at is not null),
             (select {d.seconds("min(deadline)")} from durable_workflow where deadline is not null)"""
 
@@ -251,8 +272,10 @@ class Statements:
                 status = case when w.status = 'DELAYED' then 'ENQUEUED' else w.status end
             from y where w.id = y.y_id and {d.among("w.id", "select id from due")} returning id, queue"""
 
-        # --- how executors live
+    # --- how executors live
 
+    def _executors(self, d: Dialect) -> None:
+        """An executor's own row."""
         self.pulse = f"""
             update durable_executor set heartbeat_at = {d.now}, lease_until = {d.later("%(lease)s")}, running = %(running)s,
                 activity = %(activity)s
@@ -265,6 +288,8 @@ class Statements:
         self.known = f"""select definitions from durable_executor
             where lease_until > {d.now} and claims and not draining"""
 
+    def _lost(self, d: Dialect) -> None:
+        """What the dead held, and wake-ups that were lost."""
         self.orphans = f"""
             select w.id, w.epoch, w.executor, w.recovery_attempts, w.max_recovery_attempts, w.name
             from durable_workflow w where w.run_after is not null and w.executor is not null and not exists
@@ -297,6 +322,8 @@ class Statements:
             where (t.kind, t.target, t.detail, t.workflow_id) > (%(kind)s, %(target)s, %(detail)s, %(workflow)s)
             order by t.kind, t.target, t.detail, t.workflow_id limit 500"""
 
+    def _unserved(self, d: Dialect) -> None:
+        """Work that no living executor can run."""
         served = f"""exists (select 1 from {d.rows("served", "n text, v text", "y")}
                 where y.n = w.name and (y.v is null or y.v = w.version or (w.version is null and %(any)s)))"""
         # Only what is changed is locked: a claim that meets a locked row takes nothing from behind it.
@@ -322,53 +349,17 @@ class Statements:
             update durable_workflow set run_after = {d.now}, wake_at = null, waiting_for = null
             where wake_at is not null and {d.member("waiting_for", "reasons")} returning id"""
 
-        # --- what operators do
+    # --- what waiters read
 
-        cancelled = f"""status = 'CANCELLED', failure = 'CANCELLED', epoch = epoch + 1, run_after = null, wake_at = null,
-                waiting_for = null, admitted = null, dedup_id = null, debounce_key = null, deadline = null,
-                completed_at = {d.now}, updated_at = {d.now}"""
-        self.cancel = f"""
-            update durable_workflow set {cancelled}
-            where {d.member("id", "ids")} and status in ('ENQUEUED', 'DELAYED', 'PENDING') returning id, epoch - 1, executor, queue"""
-
-        late = (
-            f"select w.id from durable_workflow w where w.deadline <= {d.now} order by w.deadline limit 500 {d.lock_w}"
-        )
-        self.expire = f"""
-            update durable_workflow set {cancelled}
-            where {d.among("id", late)} and status in ('ENQUEUED', 'DELAYED', 'PENDING') returning id, epoch - 1, executor, queue"""
-
-        self.descendants = f"""
-            with recursive tree(id) as (
-                select w.id from durable_workflow w where {d.member("w.parent", "ids")}
-                union select w.id from durable_workflow w join tree on w.parent = tree.id)
-            select id from tree"""
-
-        self.delay = f"""
-            update durable_workflow set status = 'DELAYED', run_after = null, updated_at = {d.now},
-                wake_at = coalesce({d.time("cast(%(until)s as float8)")}, {d.later("cast(%(seconds)s as float8)")})
-            where id = %(id)s and status in ('ENQUEUED', 'DELAYED') and debounce_key is null returning id"""
-
-        self.resume = f"""
-            update durable_workflow set status = 'ENQUEUED', failure = null, epoch = epoch + 1, executor = null,
-                queue = %(queue)s, position = {d.position}, admitted = null,
-                partition_key = coalesce(partition_key, (select '' from durable_queue q where q.name = %(queue)s and q.partitioned)), dedup_id = null, debounce_key = null, run_after = {d.now}, wake_at = null,
-                waiting_for = null, completed_at = null, output = null, error = null, error_type = null,
-                error_fingerprint = null, deadline = null, recovery_attempts = 0, updated_at = {d.now}
-            where {d.member("id", "ids")} and (status in ('ENQUEUED', 'DELAYED', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED')
-                or (status = 'ERROR' and error_type = 'NonDeterminism')) returning id, epoch - 1"""
-
-        # --- what waiters read
-
+    def _reading(self, d: Dialect) -> None:
+        """What operations ask, and journals."""
         self.next_message = """select id, body from durable_message where workflow_id = %(w)s and topic = %(t)s
             and consumed_seq is null order by id limit %(n)s"""
         self.event_value = """select value from durable_event where workflow_id = %(w)s and key = %(k)s
             order by seq desc limit 1"""
         self.entries = """select "offset", value from durable_streamentry where workflow_id = %(w)s and key = %(k)s
             and "offset" >= %(o)s order by "offset" limit %(n)s"""
-        self.closer = (
-            f"select seq from (select s.seq, s.value {last.format(w='%(w)s', k='%(k)s')}) as z where value is null"
-        )
+        self.closer = f"select seq from (select s.seq, s.value {LAST_ENTRY.format(w='%(w)s', k='%(k)s')}) as z where value is null"
         self.all_events = "select key, value from durable_event where workflow_id = %(w)s order by key, seq"
         self.standing = f"""select id, name, class_name, config_name, status, output, error, serialization,
             recovery_attempts, input from durable_workflow where {d.member("id", "ids")}"""

@@ -136,6 +136,8 @@ class Written:
 
     def __init__(self) -> None:
         self.verdicts: dict[int, Verdict] = {}
+        self.again: set[int] = set()
+        """Entries that were written before, by a commit whose answer was lost."""
         self.inserted: set[str] = set()
         self.woken: list[tuple[str, str]] = []
 
@@ -183,6 +185,8 @@ def _write_or_refuse(backend: Backend, session: Session, entry: c.Entry, written
         with session.transaction():
             _write(backend, session, [entry], alone)
             wanted = {effect.id for effect in entry.record.effects if isinstance(effect, c.NewWorkflow)}
+            if id(entry) in alone.again:  # with its slot, so what it wanted was inserted then
+                alone.inserted |= wanted
             if alone.verdicts[id(entry)] is Verdict.DONE and not wanted <= alone.inserted:
                 raise Refused
     except Refused:
@@ -305,6 +309,8 @@ def _judge(backend: Backend, session: Session, losers: list[c.Entry], written: W
             verdict = Verdict.FENCED
         else:
             verdict = _slots(entry, stored)
+            if verdict is Verdict.DONE:
+                written.again.add(id(entry))
         written.verdicts[id(entry)] = verdict
 
 

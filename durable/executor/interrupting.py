@@ -11,11 +11,9 @@ from typing import Any
 from ..backends.writing import Verdict
 from ..engine import commands as c
 from ..errors import ControlFlow, LeaseLost, Parked, StepTimeout
-from .outside import until_changed
+from .outside import LONGEST_WAIT_SECONDS, until_changed
 
 log = logging.getLogger("durable.executor")
-
-LONGEST_WAIT_SECONDS = 5.0
 
 
 async def interruptibly(run: Any, step: Awaitable[Any], call: c.Call) -> Any:

@@ -21,12 +21,10 @@ from ..backends.writing import Verdict
 from ..engine import commands as c
 from ..errors import Cancelled, Fenced, LeaseLost, Parked
 from .closing import close
-from .outside import keys_of
+from .outside import LONGEST_WAIT_SECONDS, keys_of
 from .pool import close_connections
 
 log = logging.getLogger("durable.executor")
-
-LONGEST_WAIT_SECONDS = 5.0
 
 
 @dataclass(eq=False)

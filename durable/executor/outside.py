@@ -25,6 +25,8 @@ from ..serializers import Serializer
 from .hub import hub
 from .recorder import changes
 
+LONGEST_WAIT_SECONDS = 5.0
+"""How long a wait in memory trusts notifications before it looks again."""
 WAKE_TRIES = 20
 WAKE_PAUSE_SECONDS = 0.005
 _NEVER = threading.Event()

@@ -23,11 +23,8 @@ from ..registry import registry
 from ..serializers import encode_error, fingerprint
 from ..states import Status
 from .interrupting import interruptibly, left_to_others
-from .outside import InStep, Managing, decode, encode, keys_of
+from .outside import LONGEST_WAIT_SECONDS, InStep, Managing, decode, encode, keys_of
 from .transacting import transact
-
-LONGEST_WAIT_SECONDS = 5.0
-"""How long a wait in memory trusts notifications before it looks again."""
 
 
 class Run:
@@ -62,7 +59,6 @@ class Run:
         self.value: Any = None
         self.frame: c.Frame | None = None
         self.since = executor.clock.monotonic()
-        self.owner_mark = executor.hub.mark()
 
     # --- the scope of the verbs
 

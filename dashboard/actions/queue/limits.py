@@ -12,6 +12,7 @@ import durable
 
 from ...lines import Limit, columns_of, said_of
 from ..action import Effect, Reasoned, view_of
+from ..returning import ReturnToDeclared
 from .base import QueueAction
 
 
@@ -140,26 +141,19 @@ def is_declared(key: str, value: Any, declared: dict[str, Any]) -> bool:
     return columns(key, value) == {column: declared.get(column) for column in columns_of(key)}
 
 
-class ClearLimits(QueueAction):
+class ClearLimits(ReturnToDeclared, QueueAction):
     """Put back in force what code declares: for the limit that the address names, or for all."""
 
     verb = "clear limits"
-    word, icon = "Return to declared", "backoff"
-    stay = "Keep the override"
+    parameter = "limit"
 
-    @cached_property
-    def cleared(self) -> list[Limit]:
-        asked = self.request.GET.get("limit")
-        over = [limit for limit in self.line.limits if limit.is_overridden]
-        return [limit for limit in over if limit.key == asked] if asked else over
+    @property
+    def overridable(self) -> list[Limit]:
+        return self.line.limits
 
     @property
     def question(self) -> str:
         return f"Return queue {self.target} to its declared limits?"
-
-    @property
-    def off(self) -> str:
-        return "" if self.cleared else "No operator has overridden this."
 
     @property
     def effects(self) -> list[Effect]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from django import forms
@@ -13,6 +12,7 @@ from durable.models import INTERNAL_QUEUE, CatchUp, Queue
 from ...clockwork import CAUGHT_UP, Term, clocks_of
 from ...wording import point
 from ..action import Effect, Reasoned, view_of
+from ..returning import ReturnToDeclared
 from .base import ScheduleAction
 
 TERMS = ("cron", "timezone", "catch_up", "queue")
@@ -83,26 +83,19 @@ class Override(ScheduleAction):
         return f"In force now. It ticks next at {point(ahead)}." if ahead else "In force now."
 
 
-class ClearOverride(ScheduleAction):
+class ClearOverride(ReturnToDeclared, ScheduleAction):
     """Put back in force what was declared: for the term that the address names, or for all."""
 
     verb = "clear override"
-    word, icon = "Return to declared", "backoff"
-    stay = "Keep the override"
+    parameter = "term"
 
-    @cached_property
-    def cleared(self) -> list[Term]:
-        asked = self.request.GET.get("term")
-        over = [term for term in self.clock.terms if term.is_overridden]
-        return [term for term in over if term.key == asked] if asked else over
+    @property
+    def overridable(self) -> list[Term]:
+        return self.clock.terms
 
     @property
     def question(self) -> str:
         return f"Return schedule {self.target} to its declared terms?"
-
-    @property
-    def off(self) -> str:
-        return "" if self.cleared else "No operator has overridden this."
 
     @property
     def effects(self) -> list[Effect]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -43,9 +44,9 @@ class WorkflowAction(Action):
         return cls.word
 
     @classmethod
+    @abstractmethod
     def says(cls, story: Story) -> str:
         """What it would do, in a sentence for the page of the workflow."""
-        raise NotImplementedError
 
     @property
     def off(self) -> str:

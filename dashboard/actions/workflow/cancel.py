@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
-
 import durable
 
 from ...story import Story
 from ...wording import plural
-from ..action import Effect, Reasoned, view_of
-from .base import WorkflowAction
+from ..action import Effect, view_of
+from .family import FamilyAction
 
 
-class CancelForm(Reasoned):
-    children = forms.BooleanField(
-        required=False,
-        label="Cancel its children too",
-        help_text="With theirs, down to the last.",
-    )
-
-
-class Cancel(WorkflowAction):
+class Cancel(FamilyAction):
     """Cancel it and say so in the audit log, or say that it had ended already."""
 
     route = verb = "cancel"
     word, icon, css = "Cancel", "cancelled", "d-btn-bad"
     stay = "Let it go on"
-    form_class = CancelForm
+    children_label = "Cancel its children too"
 
     @staticmethod
     def why_not(own: Any) -> str:
@@ -60,12 +50,6 @@ class Cancel(WorkflowAction):
             made.append(Effect("child", f"{words} unless you say otherwise below."))
         made.append(Effect("warn", "Whoever waits for its result is told that it was cancelled.", "backoff"))
         return made
-
-    def make_form(self, data: Any = None) -> Reasoned:
-        form = super().make_form(data)
-        if not self.children.exists():
-            del form.fields["children"]
-        return form
 
     def act(self, given: dict[str, Any], detail: dict[str, Any]) -> str:
         with_children = given.get("children", False)

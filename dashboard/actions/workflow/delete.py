@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.urls import reverse
 
 import durable
 
 from ...story import Story
 from ...wording import plural
-from ..action import Effect, Reasoned, view_of
-from .base import WorkflowAction
+from ..action import Effect, view_of
+from .family import FamilyAction
 
 
-class DeleteForm(Reasoned):
-    children = forms.BooleanField(
-        required=False,
-        label="Delete its children too",
-        help_text="With theirs, down to the last.",
-    )
-
-
-class Delete(WorkflowAction):
+class Delete(FamilyAction):
     """Remove it with all that it recorded."""
 
     route = verb = "delete"
     word, icon, css = "Delete", "close", "d-btn-bad"
     stay = "Keep it"
-    form_class = DeleteForm
+    children_label = "Delete its children too"
 
     @classmethod
     def says(cls, story: Story) -> str:
@@ -48,12 +39,6 @@ class Delete(WorkflowAction):
             made.append(Effect("child", "Its parent finds it gone when it asks for the result."))
         made.append(Effect("info", "Its id is free again: a start with it would run everything anew."))
         return made
-
-    def make_form(self, data: Any = None) -> Reasoned:
-        form = super().make_form(data)
-        if not self.children.exists():
-            del form.fields["children"]
-        return form
 
     def act(self, given: dict[str, Any], detail: dict[str, Any]) -> str:
         detail |= {"name": self.own.name, "status": self.own.status}
