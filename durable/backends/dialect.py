@@ -33,6 +33,7 @@ class Postgres(Shared):
     lock = "for no key update skip locked"
     lock_w = "for no key update of w skip locked"
     hold = "for no key update"
+    until_committed = ", set_config('idle_in_transaction_session_timeout', %(patience)s, true)"
 
     @staticmethod
     def rows(name: str, columns: str, alias: str = "x") -> str:
@@ -97,6 +98,7 @@ class Sqlite(Shared):
     lock = ""
     lock_w = ""
     hold = ""
+    until_committed = ""
 
     @staticmethod
     def rows(name: str, columns: str, alias: str = "x") -> str:

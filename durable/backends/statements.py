@@ -57,6 +57,9 @@ class Statements(Steering):
             from durable_workflow w where w.id = %(w)s and w.epoch = %(e)s and w.status = 'PENDING' {d.lock_w}
             on conflict do nothing returning workflow_id, seq"""
 
+        # Last in a transaction of the user's: a process that is frozen before its commit must not hold the lock for ever.
+        self.record_last = self.record_one + d.until_committed
+
         self.tries = f"""
             insert into durable_stepattempt (workflow_id, seq, n, name, error, started_at, ended_at)
             select x.w, x.s, x.n, x.name, x.r, {d.time("x.b")}, {d.time("x.f")}

@@ -103,7 +103,8 @@ def _record(run: Any, command: c.Transact, alias: str, output: str) -> None:
             raise NotRecorded from error
         return
     row = row_of(run.workflow_id, run.epoch, command.slot.decided(output))
-    if not engine.run(engine.borrowed(), engine.sql.record_one, **row):
+    patience = f"{int(run.executor.settings.LEASE_SECONDS * 1000)}ms"
+    if not engine.run(engine.borrowed(), engine.sql.record_last, **row, patience=patience):
         raise NotRecorded
 
 

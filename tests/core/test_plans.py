@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from durable.backends.backend import backend
-from durable.models import Event, Message, Step, StreamEntry, Workflow
+from durable.models import Attempt, Event, Message, Step, StreamEntry, Workflow
 from durable.models.fields import Now
 
 EFFECT = {"w": "w-1", "k": "k", "t": "t", "o": "1", "n": 0, "d": "k", "pw": "w-1", "ps": 1, "pe": 1, "e": 1}
@@ -42,6 +42,7 @@ def grown(database) -> None:
     Workflow.objects.bulk_create([Workflow(id=each, name="w") for each in ids], batch_size=500)
     times = {"started_at": Now(), "completed_at": Now()}
     Step.objects.bulk_create(Step(workflow_id=each, seq=1, name="s", kind="step", epoch=1, **times) for each in ids)
+    Attempt.objects.bulk_create(Attempt(workflow_id=each, epoch=1, outcome="lost", ended_at=Now()) for each in ids)
     Event.objects.bulk_create(Event(workflow_id=each, key="k", seq=1, value="1") for each in ids)
     StreamEntry.objects.bulk_create(StreamEntry(workflow_id=each, key="k", offset=0, seq=1, value="1") for each in ids)
     Message.objects.bulk_create(Message(workflow_id=each, topic="t", key="k", body="1") for each in ids)
