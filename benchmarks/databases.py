@@ -68,7 +68,7 @@ class Postgres:
     def fresh(self, subject: Subject) -> Iterator[str]:
         if subject.name not in self.templates:
             template = self._create("template0")
-            subject.ask("prepare", self._address(template))
+            subject.ask("app.prepare", self._address(template))
             self.templates[subject.name] = template
         name = self._create(self.templates[subject.name])
         self.session.execute("checkpoint")  # so that nobody pays for what another has left to write
@@ -127,7 +127,7 @@ class Sqlite:
         template = self.folder / subject.name / "template"
         if not template.exists():
             template.mkdir(parents=True)
-            subject.ask("prepare", self._address(template))
+            subject.ask("app.prepare", self._address(template))
         copy = self.folder / subject.name / str(next(self.numbers))
         shutil.copytree(template, copy)
         yield self._address(copy)

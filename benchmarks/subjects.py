@@ -17,6 +17,7 @@ import durable
 from .peers import LIMIT, OURS, PEERS, Peer
 
 ROOT = Path(__file__).parents[1]
+PROGRAMS = Path(__file__).parent / "peers"
 VENVS = ROOT / ".durable" / "benchmarks" / "venvs"
 TIMEOUT_SECONDS = 120
 LAST_WORDS = 2000
@@ -38,8 +39,12 @@ class Subject:
     table: str = ""
     """Where its workflows are, on PostgreSQL."""
 
+    def can(self, module: str) -> bool:
+        """Whether it has programs for a scenario."""
+        return (PROGRAMS / self.name / f"{module}.py").exists()
+
     def ask(self, verb: str, url: str, **job: Any) -> Json:
-        """What the program answers to a verb. Raises `Failed` with its last words."""
+        """What a program answers: `verb` is "module.verb". Raises `Failed` with its last words."""
         process = self._start(verb, url, job)
         try:
             out, err = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -71,7 +76,7 @@ class Subject:
 
     def _start(self, verb: str, url: str, job: Json, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [self.python, "-m", f"benchmarks.peers.{self.name}", verb, json.dumps(job)],
+            [self.python, "-m", "benchmarks.peers", self.name, *verb.split("."), json.dumps(job)],
             cwd=ROOT,
             env={**os.environ, "BENCHMARK_DATABASE_URL": url},
             stdin=stdin,

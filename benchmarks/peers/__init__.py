@@ -1,7 +1,9 @@
-"""One program for each engine. Each runs in a process of its own, and a peer in a virtual environment of its own.
+"""The engines: a package of programs for each, which run in processes of their own, a peer in a virtual environment of
+its own.
 
-A program knows the same verbs as all others (`prepare`, `steps`, `enqueue`, `drain`, `work`, `probe`), so that every
-scenario puts the same question to every engine. The programs import nothing but their engine and `measuring`.
+A package has `app` (the application, and `prepare`, which makes its tables) and a module for each scenario that the
+engine can do, with the verbs that the scenario asks; whoever lacks the module is not asked. The programs import nothing
+but their engine and `measuring`.
 """
 
 from __future__ import annotations

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 Job = dict[str, Any]
@@ -99,37 +94,3 @@ def mailed(n: int, seed: int, send: Callable[[float], None], received: Callable[
         time.sleep(gaps.uniform(*GAP_SECONDS))
         send(time.monotonic())
     return [seconds * 1000 for seconds in received()]
-
-
-Say = Callable[[Figures], None]
-
-
-def main(verbs: dict[str, Callable[[Job], Figures] | Callable[[Job], Iterator[Figures]]]) -> None:
-    """Do what the command line asks: a verb and a job in JSON. Answers are lines of JSON on standard output.
-
-    A verb that yields says so and goes on when its standard input is closed.
-    """
-    verb, job = sys.argv[1], json.loads(sys.argv[2])
-    with _answers() as say:
-        done = verbs[verb](job)
-        if isinstance(done, dict):
-            say(done)
-        else:
-            for figures in done:
-                say(figures)
-                sys.stdin.read()
-    sys.stderr.flush()
-    if threading.active_count() > 1:
-        os._exit(0)  # idle threads of an engine are of no interest any more
-
-
-@contextmanager
-def _answers() -> Iterator[Say]:
-    """Standard output for answers alone: what an engine prints goes to standard error."""
-    with os.fdopen(os.dup(1), "w") as out:
-        os.dup2(2, 1)
-
-        def say(figures: Figures) -> None:
-            print(json.dumps(figures), file=out, flush=True)
-
-        yield say

@@ -55,9 +55,9 @@ def measure(subject: Subject, databases: Databases, backlog: Backlog, quick: boo
     job = {"workflows": n, "steps": backlog.steps, "at_once": backlog.at_once}
     with databases.fresh(subject) as url:
         if subject.name == LIMIT:
-            return {f"{backlog.key}_insert": subject.ask("insert", url, rows=LIMIT_ROWS)["rate"]}
-        filled = subject.ask("enqueue", url, **job)
-        with subject.working("drain", url, **job) as worker:
+            return {f"{backlog.key}_insert": subject.ask("drain.fill", url, steps=LIMIT_ROWS)["rate"]}
+        filled = subject.ask("drain.fill", url, **job)
+        with subject.working("drain.work", url, **job) as worker:
             end = wait_until_drained(databases, url, subject.table, n)
     figures = {
         "enqueue": filled["rate"],

@@ -30,8 +30,8 @@ def measure(subject: Subject, databases: Databases, part: None, quick: bool, see
     job = {"starts": 20 if quick else 50, "messages": 15 if quick else 30, "seed": seed}
     with databases.fresh(subject) as url:
         if subject.name == LIMIT:
-            late = subject.ask("notify", url, **job) if databases.kind == "postgresql" else {}
+            late = subject.ask("latency.probe", url, **job) if databases.kind == "postgresql" else {}
         else:
-            with subject.working("work", url):
-                late = subject.ask("probe", url, **job)
+            with subject.working("latency.work", url):
+                late = subject.ask("latency.probe", url, **job)
     return {f"{way}_p{p}": percentile(values, p) for way, values in late.items() for p in PERCENTILES}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from ..databases import Databases
-from ..peers import LIMIT
 from ..report import Metric
 from ..subjects import Subject
 
@@ -32,6 +31,4 @@ def parts(quick: bool) -> list[None]:
 def measure(subject: Subject, databases: Databases, part: None, quick: bool, seed: int) -> dict[str, Any]:
     n = 200 if quick else 1000
     with databases.fresh(subject) as url:
-        if subject.name == LIMIT:
-            return subject.ask("insert", url, rows=n)
-        return subject.ask("steps", url, steps=n, width=WIDTH)
+        return subject.ask("steps.run", url, steps=n, width=WIDTH)

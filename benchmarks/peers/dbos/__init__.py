@@ -1,0 +1,1 @@
+"""The programs of DBOS Transact, written after its documentation."""

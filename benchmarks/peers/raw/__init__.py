@@ -1,0 +1,1 @@
+"""The limit: the driver, and nothing between it and the database."""
