@@ -164,68 +164,125 @@ def test_steps(page, working):
     assert shown.blocks == []
 
 
-def test_versions(page, settings):
-    def start(version: str) -> Executor:
-        settings.DURABLE = {
-            **settings.DURABLE, "APPLICATION_VERSION": version, "VERSIONS": "strict", "PARK_AFTER_SECONDS": 0,
-        }  # fmt: skip
-        return Executor().start()
+# --- versions.md
 
+FIRST, SECOND, THIRD = "2026-11-19", "2026-11-20", "2026-11-21"
+ASKS, MOVES, GOES_BACK = "import durable", "durable.move_to_version([", 'durable.move_to_version("order-9"'
+PATCHED, DEPRECATED = "# second version", "# third version"
+
+
+class Checkouts:
+    """The page's `checkout`, deployed in one version after another where versions are strict."""
+
+    def __init__(self, page, settings):
+        self.settings, self.executor = settings, None
+        self.charge, check_fraud = self.note("charge"), self.note("check_fraud")
+        self.shown = page("versions.md", charge=self.charge, check_fraud=check_fraud)
+
+    @staticmethod
     def note(key):
         return durable.step(name=key)(lambda order: Effect.objects.create(key=f"{key} {order}") and None)
 
-    code = {"check_fraud": note("check_fraud"), "charge": note("charge")}
-    shown = page("versions.md", **code)
+    def deploy(self, version: str, block: str = "") -> None:
+        """Let an executor of `version` follow the one before. Its code is a block of the page, or what came first."""
+        self.end()
+        registry._definitions.pop("checkout", None)
+        self.checkout = self.shown.run(block).checkout if block else self.first_code()
+        strictly = {"APPLICATION_VERSION": version, "VERSIONS": "strict", "PARK_AFTER_SECONDS": 0}
+        self.settings.DURABLE = {**self.settings.DURABLE, **strictly}
+        self.executor = Executor().start()
 
-    @durable.workflow(name="checkout")
-    def checkout(order):
-        code["charge"](order)
-        durable.recv("shipped")
-        return "done"
+    def first_code(self):
+        @durable.workflow(name="checkout")
+        def checkout(order):
+            self.charge(order)
+            durable.recv("shipped")
+            return "done"
 
-    def parked(handle):
-        wait_until(lambda: Workflow.objects.get(pk=handle.workflow_id).waiting_for == "message:shipped")
-        return handle
+        return checkout
 
-    def finish(handle):
-        durable.move_to_version(handle.workflow_id, durable.application_version())
-        durable.send(handle.workflow_id, 1, "shipped")
-        assert handle.get_result(timeout=10) == "done"
-        return list(Effect.objects.filter(key__endswith=handle.workflow_id).values_list("key", flat=True))
+    def begin(self, order: str) -> None:
+        self.checkout.using(workflow_id=order).start(order)
+        wait_until(lambda: Workflow.objects.get(pk=order).waiting_for == "message:shipped")
 
-    def begin(definition, workflow_id):
-        return parked(definition.using(workflow_id=workflow_id).start(workflow_id))
+    def finish(self, order: str) -> list[str]:
+        """Say that an order is shipped. What its workflow has done in the end."""
+        durable.send(order, 1, "shipped")
+        assert durable.retrieve_workflow(order).get_result(timeout=10) == "done"
+        return self.done(order)
 
-    first = start("2026-11-19")
-    shown.run("import durable")
-    for workflow_id in ("order-7", "order-8", "order-9"):
-        begin(checkout, workflow_id)
-    first.drain(1)
+    def done(self, order: str) -> list[str]:
+        return list(Effect.objects.filter(key__endswith=order).order_by("pk").values_list("key", flat=True))
 
-    registry._definitions.pop("checkout")
-    second_code = shown.run("# second version").checkout
-    second = start("2026-11-20")
-    shown.run("durable.move_to_version([")
-    new = begin(second_code, "order-10")
-    assert finish(durable.retrieve_workflow("order-7")) == ["charge order-7"]
-    assert Workflow.objects.get(pk="order-8").version == "2026-11-20"
-    assert durable.latest_version().name == "2026-11-19"
-    second.drain(1)
+    def end(self) -> None:
+        if self.executor:
+            self.executor.drain(1)
 
-    registry._definitions.pop("checkout")
-    third_code = shown.run("# third version").checkout
-    third = start("2026-11-21")
-    assert finish(new) == ["check_fraud order-10", "charge order-10"]
-    assert finish(begin(third_code, "order-11")) == ["check_fraud order-11", "charge order-11"]
-    durable.move_to_version("order-9", "2026-11-21")
+
+@pytest.fixture
+def checkouts(page, settings):
+    checkouts = Checkouts(page, settings)
+    yield checkouts
+    checkouts.end()
+
+
+def test_every_block_about_versions_is_one_of_those_that_run_here():
+    starts = (ASKS, MOVES, GOES_BACK, PATCHED, DEPRECATED)
+    assert [block for block in Page("versions.md").blocks if not block.startswith(starts)] == []
+
+
+def test_a_process_knows_its_version_and_those_that_executors_have_run(checkouts):
+    checkouts.deploy(FIRST)
+    checkouts.deploy(SECOND, PATCHED)
+    checkouts.shown.run(ASKS)
+    assert durable.application_version() == SECOND
+    assert [version.name for version in durable.list_versions()] == [SECOND, FIRST]
+    assert durable.latest_version().name == SECOND
+
+
+@pytest.fixture
+def moved(checkouts):
+    """Two orders that began in the first version; the page moves them to the second, and returns to the first."""
+    checkouts.deploy(FIRST)
+    checkouts.begin("order-7")
+    checkouts.begin("order-8")
+    checkouts.deploy(SECOND, PATCHED)
+    checkouts.shown.run(MOVES)
+    return checkouts
+
+
+def test_workflows_that_are_moved_to_a_patched_version_go_on_as_they_began(moved):
+    assert set(Workflow.objects.values_list("id", "version")) == {("order-7", SECOND), ("order-8", SECOND)}
+    assert moved.finish("order-7") == ["charge order-7"]
+
+
+def test_after_a_roll_back_the_version_that_was_named_is_the_latest(moved):
+    assert durable.latest_version().name == FIRST
+
+
+def test_a_workflow_that_has_the_mark_of_a_patch_fits_the_code_in_which_it_is_deprecated(checkouts):
+    checkouts.deploy(SECOND, PATCHED)
+    checkouts.begin("order-10")
+    checkouts.deploy(THIRD, DEPRECATED)
+    durable.move_to_version("order-10", THIRD)
+    assert checkouts.finish("order-10") == ["check_fraud order-10", "charge order-10"]
+
+
+def test_a_new_workflow_takes_the_way_of_a_deprecated_patch(checkouts):
+    checkouts.deploy(THIRD, DEPRECATED)
+    checkouts.begin("order-11")
+    assert checkouts.finish("order-11") == ["check_fraud order-11", "charge order-11"]
+
+
+def test_a_workflow_that_other_code_does_not_fit_is_stopped_and_ends_where_it_does(checkouts):
+    checkouts.deploy(FIRST)
+    checkouts.begin("order-9")
+    checkouts.deploy(THIRD, DEPRECATED)
+    durable.move_to_version("order-9", THIRD)
     durable.send("order-9", 1, "shipped")
     with pytest.raises(durable.errors.NonDeterminism, match="recorded 'charge', now 'check_fraud'"):
         durable.retrieve_workflow("order-9").get_result(timeout=10)
-    third.drain(1)
-
-    registry._definitions["checkout"] = checkout
-    shown.run('durable.move_to_version("order-9"')
-    first_again = start("2026-11-19")
+    checkouts.deploy(FIRST)
+    checkouts.shown.run(GOES_BACK)
     assert durable.retrieve_workflow("order-9").get_result(timeout=10) == "done"
-    first_again.drain(1)
-    assert shown.blocks == []
+    assert checkouts.done("order-9") == ["charge order-9"]

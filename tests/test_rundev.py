@@ -111,6 +111,8 @@ class TestSupervision:
             running.ready()
             running.process.kill()
             running.wait_for("Ended")
+            running.reader.join(timeout=40)
+            assert not running.reader.is_alive(), "somebody still holds the terminal"
 
     def test_a_child_that_dies_young_is_started_ever_later(self):
         said = []
@@ -227,10 +229,11 @@ class TestEnding:
         with start_tiny("--no-reload") as running:
             running.ready()
             manage(running, "shell", "-c", "from shop.workflows import greet; greet.start('world')")
-            running.wait_for("started +greet")
+            started = running.wait_for(r"started +greet +(\S+)")
             os.kill(running.child, signal.SIGKILL)
-            running.wait_for("recovered +greet", timeout=10)
-            running.wait_for("goes on +greet", timeout=10)
+            recovered = running.wait_for(r"recovered +greet +(\S+)", timeout=10)
+            went_on = running.wait_for(r"goes on +greet +(\S+)", timeout=10)
+            assert started.group(1) == recovered.group(1) == went_on.group(1)
 
     def test_a_change_of_source_drains_and_starts_again(self, start_tiny, tiny_project):
         with start_tiny() as running:
@@ -247,12 +250,13 @@ class TestEnding:
         source = tiny_project / "shop/workflows.py"
         good = source.read_text()
         with start_tiny() as running:
-            running.ready()
+            child = running.ready().child
             source.write_text("def broken(:\n")
             os.utime(source, (source.stat().st_atime, source.stat().st_mtime + 5))
             running.wait_for("ended with exit code 1. Starting it again")
             source.write_text(good)
             running.wait_for("Up again after")
+            assert running.child != child
 
 
 def test_the_settings_are_closed_when_debug_is_off(tmp_path):

@@ -164,8 +164,10 @@ class TestWheel:
         assert where.startswith(str(python.parent.parent))
 
     def test_a_new_project_passes_its_checks(self, python: Path, project: Path) -> None:
-        run(python, "-W", "error", "manage.py", "check", "--fail-level", "WARNING", cwd=project)
-        run(python, "manage.py", "makemigrations", "--check", "--dry-run", "durable", cwd=project)
+        checked = run(python, "-W", "error", "manage.py", "check", "--fail-level", "WARNING", cwd=project)
+        assert "System check identified no issues (0 silenced)." in checked
+        migrated = run(python, "manage.py", "makemigrations", "--check", "--dry-run", "durable", cwd=project)
+        assert "No changes detected in app 'durable'" in migrated
 
     def test_every_page_loads(self, python: Path, project: Path) -> None:
         said = run(python, "-W", "error", "visit.py", cwd=project, DJANGO_SETTINGS_MODULE="fresh.settings")

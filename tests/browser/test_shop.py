@@ -77,13 +77,16 @@ def test_an_order_survives_kill_9_in_the_middle(customer, site, rows):
 
 def test_a_payment_arrives_after_a_crash(new_page, site, rows):
     customer = new_page(base_url=site.url)
+    before = rows(STOCK)[0][0]
     buy(customer)
-    said = len(site.lines)
-    os.kill(site.child, signal.SIGKILL)
+    child, said = site.child, len(site.lines)
+    os.kill(child, signal.SIGKILL)
     order = answer(customer, "Pay")
     site.wait_for("Up again", since=said)
     wait_for(customer, "shipped")
+    assert site.child != child, "the process that asked for the payment is not the one that got it"
     assert_charged_once(customer, rows, order)
+    assert rows(STOCK) == [(before - 1,)]
 
 
 def test_a_declined_payment_puts_the_widget_back(new_page, site, rows):

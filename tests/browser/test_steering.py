@@ -19,6 +19,7 @@ STATUS = "select status from durable_workflow where id = ?"
 STEPS = "select seq, output from durable_step where workflow_id = ? order by seq"
 SCHEDULE = "select paused, cron, override from durable_schedule where name = ?"
 QUEUE = "select concurrency, paused, override from durable_queue where name = ?"
+STREAM = "select value from durable_streamentry where workflow_id = ? order by seq"
 AUDIT = "select action from durable_auditentry where kind = ? and target = ? order by id"
 
 
@@ -110,8 +111,12 @@ def tail_a_stream(page, site, name):
     assert page.locator("#tail").get_attribute("hx-get") is None, "a stream that has ended is not asked for"
 
 
-def test_a_stream_is_tailed_while_it_is_written(operator, site):
-    tail_a_stream(operator(), site, "talk-1")
+def test_a_stream_is_tailed_while_it_is_written(operator, site, rows):
+    page = operator()
+    tail_a_stream(page, site, "talk-1")
+    shown = " ".join(page.locator(".d-entry:not(.d-entry-end)").all_inner_texts())
+    assert re.findall(r'"word":"(\w+)"', shown) == ["first", "second", "third"]
+    assert [value is None for (value,) in rows(STREAM, "talk-1")] == [False, False, False, True]
 
 
 def test_a_stream_is_tailed_at_once_where_the_server_can_tell(operator, site, asgi):

@@ -21,12 +21,12 @@ def runexecutor(**changes: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=30)
 
 
-def check_refusal(process: subprocess.CompletedProcess[str], *words: str) -> None:
+def refusal(process: subprocess.CompletedProcess[str]) -> str:
+    """What it says to a person; a crash of the command is none."""
     assert process.returncode == 1
     assert process.stderr.startswith("CommandError: ")
     assert "Traceback" not in process.stderr
-    for word in words:
-        assert word in process.stderr
+    return process.stderr
 
 
 def test_a_database_that_cannot_be_reached_is_named(database, tmp_path):
@@ -34,7 +34,9 @@ def test_a_database_that_cannot_be_reached_is_named(database, tmp_path):
         changes = {"NAME": str(tmp_path / "no such folder" / "db.sqlite3")}
     else:
         changes = {"HOST": "127.0.0.1", "PORT": "1"}
-    check_refusal(runexecutor(**changes), "Database 'default' cannot be reached", "DATABASES['default']")
+    said = refusal(runexecutor(**changes))
+    assert "Database 'default' cannot be reached" in said
+    assert "DATABASES['default']" in said
 
 
 @pytest.fixture
@@ -51,4 +53,4 @@ def bare(database, tmp_path):
 
 
 def test_missing_tables_are_named_with_the_command_that_makes_them(bare):
-    check_refusal(runexecutor(NAME=bare), "Run: manage.py migrate --database default")
+    assert "Run: manage.py migrate --database default" in refusal(runexecutor(NAME=bare))

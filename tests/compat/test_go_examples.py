@@ -143,7 +143,11 @@ def test_schedules_have_seconds(executor, monkeypatch):
     def frequent_task(scheduled_time, actual_time):
         printed.append(f"Performing a scheduled task at: {scheduled_time.isoformat()}")
 
-    wait_until(lambda: printed, 15)
+    def ticks():
+        return [datetime.fromisoformat(line.removeprefix("Performing a scheduled task at: ")) for line in printed]
+
+    first = wait_until(ticks, 15)[0]
+    assert wait_until(lambda: first + timedelta(seconds=1) in ticks(), 15), "the next second has a tick too"
 
 
 def test_a_step_is_retried_as_told(executor):

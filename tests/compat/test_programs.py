@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
+
+from tests.support import wait_until
 
 KEYS = {
     "the prompt's newer form": {},
@@ -19,6 +23,17 @@ def post(url, json): return _Answer(status="got " + json["data"])
 def get(url): return _Answer(url=url)
 """
 """In place of the library, so that no program of a test asks the network."""
+
+
+@contextmanager
+def opened(address: str) -> Iterator[Connection]:
+    """A transaction in the database of a program."""
+    engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
+    try:
+        with engine.begin() as session:
+            yield session
+    finally:
+        engine.dispose()
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -48,8 +63,11 @@ def test_a_program_of_asyncio_launches_inside_its_loop(program):
 
 
 def test_a_program_of_schedules_blocks_for_ever_and_ticks(program):
+    tick = "I am a scheduled workflow. It is currently 20"
     ticking = program("scheduled_only.py", **{'"* * * * *"': '"* * * * * *"'}).start()
-    ticking.until("I am a scheduled workflow. It is currently 20")
+    ticking.until(tick)
+    assert wait_until(lambda: ticking.output.count(tick) > 1, 30), "it ticks on"
+    assert ticking.process.poll() is None, "it goes on until somebody ends it"
 
 
 def test_the_in_order_example_needs_no_configuration_and_is_launched_by_its_server(program):
@@ -86,8 +104,11 @@ def test_a_client_works_from_another_process(program):
     ]  # fmt: skip
 
 
-def test_dbos_may_be_configured_in_the_main_function(program):
-    program("main_function.py").run()
+def test_dbos_may_be_configured_in_the_main_function(program, address):
+    assert "DBOS launched" in program("main_function.py").run()
+    with opened(address) as session:
+        [known] = session.execute(text("select definitions from durable_executor")).scalars()
+    assert "my_workflow" in known, "what was decorated before the configuration runs where that says"
 
 
 def test_the_guides_application_structure_runs(program, tmp_path):
@@ -121,10 +142,8 @@ def test_transactions_with_fastapi_count_what_they_inserted(program, address):
     program("schema.py")
     server = program("transactions_with_fastapi.py").start()
     server.until("startup complete")
-    engine = create_engine(address.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as session:
+    with opened(address) as session:
         session.execute(text("create table example_table (id integer, name text)"))
-    engine.dispose()
     assert [server.get("/"), server.get("/")] == ["null", "null"]
     assert "Row count: 1" in server.output and "Row count: 2" in server.output
 

@@ -212,7 +212,9 @@ def test_a_running_executor_catches_up_at_once_with_more_than_one_transaction_ma
     with transaction.atomic():
         durable.create_schedule("long", "nobody.knows", hourly_but_not_now(), catch_up="all")
         ticks = missed("long", hours=10)
-    wait_until(lambda: started("long") == sorted(ids("long", ticks)))
+    assert len(ticks) > scheduler.MOST
+    assert wait_until(lambda: started("long") == sorted(ids("long", ticks)))
+    assert Schedule.objects.get(pk="long").last_at == ticks[-1]
 
 
 def test_a_new_schedule_and_one_whose_times_change_have_missed_nothing(database):
@@ -232,19 +234,20 @@ def test_a_new_schedule_and_one_whose_times_change_have_missed_nothing(database)
 def test_a_change_reaches_running_schedulers_without_their_looking(executor, database, monkeypatch):
     monkeypatch.setattr(scheduler, "READ_EVERY_SECONDS", 3600.0)
     durable.create_schedule("turned", sched_keeps, NEVER_SOON)
-    wait_until(lambda: "turned" in executor.scheduler.watched)
+    assert wait_until(lambda: "turned" in executor.scheduler.watched)
+    assert not started("turned")
     durable.override_schedule("turned", cron=EACH_SECOND)
-    wait_until(lambda: started("turned"))
+    assert wait_until(lambda: started("turned"))
     durable.delete_schedule("turned")
-    wait_until(lambda: "turned" not in executor.scheduler.watched)
+    assert wait_until(lambda: "turned" not in executor.scheduler.watched)
     with transaction.atomic():
         Schedule.objects.create(name="foreign", workflow="sched_keeps", cron=NEVER_SOON)
     if database == "postgresql":  # there another process says so; SQLite notices the commit
         other = Hub(backend())
         other.announce({CHANGED})
-        wait_until(lambda: "foreign" in executor.scheduler.watched)
+        assert wait_until(lambda: "foreign" in executor.scheduler.watched)
         other.stop()
-    wait_until(lambda: "foreign" in executor.scheduler.watched)
+    assert wait_until(lambda: set(executor.scheduler.watched) == {"foreign"})
 
 
 def test_a_scheduler_looks_by_itself_when_nobody_says_anything(executor, monkeypatch):
@@ -252,7 +255,9 @@ def test_a_scheduler_looks_by_itself_when_nobody_says_anything(executor, monkeyp
     executor.scheduler.changed()
     executor.scheduler._unsubscribe()
     Schedule.objects.create(name="quiet", workflow="sched_keeps", cron=EACH_SECOND)
-    wait_until(lambda: started("quiet"))
+    first = wait_until(lambda: started("quiet"))[0]
+    tick, _ = durable.retrieve_workflow(first).get_result(timeout=10)
+    assert ids("quiet", [tick]) == [first]
 
 
 def test_schedules_are_not_read_at_every_commit_of_others(database, monkeypatch):

@@ -271,9 +271,11 @@ def test_declared_terms_change_with_the_code_and_overrides_stay(database):
 def test_a_schedule_declared_after_the_start_is_served(executor):
     @durable.scheduled(EACH_SECOND)
     @durable.workflow(name=f"sched_late_{executor.backend.vendor}")
-    def late(scheduled, actual): ...
+    def late(scheduled, actual):
+        return scheduled
 
-    wait_until(lambda: started(late.name))
+    first = wait_until(lambda: started(late.name))[0]
+    assert ids(late.name, [durable.retrieve_workflow(first).get_result(timeout=10)]) == [first]
 
 
 def test_what_cannot_be_scheduled_is_refused_where_it_stands():

@@ -17,25 +17,8 @@ from durable.serializers import decode_error
 from tests.app.models import Effect
 from tests.support import run_async, wait_until
 
-calls: list[str] = []
-gate = threading.Event()
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    calls.clear()
-    gate.clear()
-    yield
-    gate.set()
-
-
-def row(workflow_id: str) -> Workflow:
-    return Workflow.objects.get(pk=workflow_id)
-
-
-def is_parked(handle) -> bool:
-    return row(handle.workflow_id).waiting_for == "message:go on"
-
+from .stepping import calls, fresh, gate  # noqa: F401
+from .watching import parked
 
 # --- whether another try is worth it
 
@@ -177,15 +160,15 @@ def test_a_long_back_off_costs_no_thread_and_counts_on_in_another_executor(datab
     delays = []
     for n in range(1, 4):
         executor = Executor().start()
-        wait_until(lambda: len(calls) == n and row(handle.workflow_id).waiting_for == "retry:step_options.waits")  # noqa: B023
-        found = row(handle.workflow_id)
+        wait_until(lambda: len(calls) == n and handle.get_status().waiting_for == "retry:step_options.waits")  # noqa: B023
+        found = handle.get_status()
         assert (found.executor, found.phase.key) == (None, "backoff")
         delays.append(round((found.wake_at - found.updated_at).total_seconds(), -1))
         executor.drain(1)
         Workflow.objects.update(wake_at="2001-01-01T00:00:00Z")
     assert delays == [500, 600, 600]
     executor = Executor().start()
-    wait_until(lambda: is_parked(handle))
+    parked(handle, "message:go on")
     durable.send(handle.workflow_id, 1, "go on")
     assert handle.get_result(timeout=10) == ["try 1", "try 2", "try 3", "try 4"]
     executor.drain(1)
@@ -255,7 +238,7 @@ def test_an_error_keeps_its_own_cause(executor, options, replayed):
 
     handle = sees_own_cause.start()
     if replayed:
-        wait_until(lambda: is_parked(handle))
+        parked(handle, "message:go on")
         durable.send(handle.workflow_id, 1, "go on")
     handle.get_result(timeout=10)
     assert seen == [["the error", "KeyError('the cause')"]] * (2 if replayed else 1)

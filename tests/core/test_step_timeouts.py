@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 
 import pytest
@@ -12,28 +11,12 @@ from django.db import OperationalError
 import durable
 from durable.errors import InvalidOption, MaxStepRetriesExceeded, StepTimeout, WorkflowWasCancelled
 from durable.executor import Executor
-from durable.models import Step, StepAttempt, Workflow
+from durable.models import Step, StepAttempt
 from durable.serializers import decode_error
 from tests.support import run_async, wait_until
 
-calls: list[str] = []
-gate = threading.Event()
-
-
-@pytest.fixture(autouse=True)
-def fresh():
-    calls.clear()
-    gate.clear()
-    yield
-    gate.set()
-
-
-def row(workflow_id: str) -> Workflow:
-    return Workflow.objects.get(pk=workflow_id)
-
-
-def is_parked(handle) -> bool:
-    return row(handle.workflow_id).waiting_for == "message:go on"
+from .stepping import calls, fresh, gate  # noqa: F401
+from .watching import parked
 
 
 @durable.step(name="step_timeouts.dawdles", timeout_seconds=0.05)
@@ -58,7 +41,7 @@ async def hurries(seconds):
 
 def test_a_step_that_takes_too_long_is_interrupted_and_that_is_recorded(executor):
     handle = hurries.start(30)
-    wait_until(lambda: is_parked(handle))
+    parked(handle, "message:go on")
     durable.send(handle.workflow_id, 1, "go on")  # what follows is a replay
     step, timeout, text = handle.get_result(timeout=10)
     assert (step, timeout) == ("step_timeouts.dawdles", 0.05)
@@ -206,7 +189,7 @@ def test_other_steps_run_to_their_end_and_count_for_nothing(executor):
     handle = may_yield.start(preemptible=False)
     wait_until(lambda: calls == ["began"])
     durable.cancel_workflow(handle.workflow_id)
-    wait_until(lambda: row(handle.workflow_id).status == "CANCELLED")
+    wait_until(lambda: handle.get_status().status == "CANCELLED")
     assert calls == ["began"]
     gate.set()
     wait_until(lambda: not executor.running)
@@ -233,9 +216,11 @@ def test_a_resumed_workflow_runs_the_interrupted_step_again(executor):
     durable.cancel_workflow(handle.workflow_id)
     wait_until(lambda: not executor.running)
     durable.resume_workflow(handle.workflow_id)
-    wait_until(lambda: calls == ["began", "cleaned up", "began"])
+    assert wait_until(lambda: calls == ["began", "cleaned up", "began"])
     durable.cancel_workflow(handle.workflow_id)
     wait_until(lambda: not executor.running)
+    assert calls == ["began", "cleaned up"] * 2
+    assert not Step.objects.exists()
 
 
 @pytest.mark.parametrize("option", [{"timeout_seconds": 1}, {"preemptible": True}])
