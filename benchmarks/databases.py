@@ -8,8 +8,8 @@ import sqlite3
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,12 +17,15 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from .peers import Results, Table
 from .subjects import TIMEOUT_SECONDS, Failed, Subject
 
 SHOWN = ("server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers")
 MUST_BE_ON = ("fsync", "synchronous_commit")
 LOOK_SECONDS = 0.01
 """How often a drain is looked at; each look reads until it finds the first unfinished row."""
+
+Looking = Callable[[], int | None]
 
 
 class Databases(Protocol):
@@ -37,6 +40,9 @@ class Databases(Protocol):
 
     def connect(self, url: str) -> Any:
         """A connection of the driver's that commits every statement."""
+
+    def watching(self, url: str, table: Any, n: int) -> Any:
+        """A context with a function that looks: how many of `n` workflows went well, None while any has to run."""
 
 
 class Postgres:
@@ -77,6 +83,9 @@ class Postgres:
 
     def connect(self, url: str) -> Any:
         return psycopg.connect(url, autocommit=True)
+
+    def watching(self, url: str, table: Table, n: int) -> AbstractContextManager[Looking]:
+        return _watching_rows(self.connect(url), table, table.name)
 
     def close(self) -> None:
         for name in list(self.made):
@@ -136,30 +145,43 @@ class Sqlite:
     def connect(self, url: str) -> Any:
         return sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=20)
 
+    def watching(self, url: str, table: Table, n: int) -> AbstractContextManager[Looking]:
+        return _watching_rows(self.connect(url), table, table.name.rpartition(".")[2])
+
     def _address(self, folder: Path) -> str:
         return f"sqlite:///{folder / 'benchmark.sqlite3'}"
 
 
-def wait_until_drained(databases: Databases, url: str, table: str, n: int) -> float:
-    """When nothing in a table of `n` workflows is unfinished any more, in seconds since the epoch.
+def wait_until_drained(databases: Databases, url: str, table: Table | Results, n: int) -> float:
+    """When none of `n` workflows is unfinished any more, in seconds since the epoch.
 
     Looked at from this process, which is idle: inside the worker a look would wait its turn behind the work. Raises
     `Failed` when they do not end, or not all well.
     """
-    table = table if databases.kind == "postgresql" else table.rpartition(".")[2]
-    left = f"select 1 from {table} where status in ('ENQUEUED', 'PENDING', 'DELAYED') limit 1"
-    connection = databases.connect(url)
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while connection.execute(left).fetchone():
-        if time.monotonic() > deadline:
-            raise Failed(f"{table}: not drained within {TIMEOUT_SECONDS} s")
-        time.sleep(LOOK_SECONDS)
-    seen = time.time()
-    ((succeeded,),) = connection.execute(f"select count(*) from {table} where status = 'SUCCESS'").fetchall()
-    connection.close()
+    with databases.watching(url, table, n) as look:
+        while (succeeded := look()) is None:
+            if time.monotonic() > deadline:
+                raise Failed(f"{table}: not drained within {TIMEOUT_SECONDS} s")
+            time.sleep(LOOK_SECONDS)
+        seen = time.time()
     if succeeded != n:
         raise Failed(f"{table}: {succeeded} of {n} workflows succeeded")
     return seen
+
+
+@contextmanager
+def _watching_rows(connection: Any, table: Table, name: str) -> Iterator[Looking]:
+    def look() -> int | None:
+        if connection.execute(f"select 1 from {name} where {table.unfinished_where()} limit 1").fetchone():
+            return None
+        ((succeeded,),) = connection.execute(f"select count(*) from {name} where {table.succeeded_where()}").fetchall()
+        return succeeded
+
+    try:
+        yield look
+    finally:
+        connection.close()
 
 
 @contextmanager

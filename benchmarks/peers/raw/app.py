@@ -11,6 +11,14 @@ from ..measuring import Figures, Job
 URL = os.environ["BENCHMARK_DATABASE_URL"]
 ROW = ("workflow", "add", "3", 1)
 TABLE = "create table entry (workflow text, seq int, name text, output text, attempts int, primary key (workflow, seq))"
+COLUMNS = 5
+PLACE = "?" if URL.startswith("sqlite") else "%s"
+
+
+def insert(rows: int) -> str:
+    """The statement that inserts so many rows at once."""
+    row = f"({', '.join([PLACE] * COLUMNS)})"
+    return f"insert into entry values {', '.join([row] * rows)}"
 
 
 def prepare(job: Job) -> Figures:

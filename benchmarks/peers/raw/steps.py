@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from ..measuring import Figures, Job, Meter
-from .app import ROW, URL, connect
+from .app import ROW, connect, insert
 
 
 def run(job: Job) -> Figures:
     n = job["steps"]
-    place = "?" if URL.startswith("sqlite") else "%s"
-    statement = f"insert into entry values ({', '.join([place] * 5)})"
-    raw = connect()
+    raw, statement = connect(), insert(1)
     workflow, *rest = ROW
     for seq in range(20):
         raw.execute(statement, ("warm", seq, *rest))

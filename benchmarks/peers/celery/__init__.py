@@ -1,0 +1,1 @@
+"""The programs of Celery on Redis, written after its documentation."""

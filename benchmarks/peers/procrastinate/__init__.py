@@ -1,0 +1,1 @@
+"""The programs of procrastinate, written after its documentation."""
