@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import threading
 import time
-import uuid
 
 
 class Chance:
@@ -32,7 +31,8 @@ class Chance:
         """A time-ordered id: a version 7 UUID (RFC 9562), so that new rows land at the end of an index."""
         millis = int(self.now() * 1000)
         bits = (millis << 80) | (0x7 << 76) | (random.getrandbits(12) << 64) | (0b10 << 62) | random.getrandbits(62)
-        return str(uuid.UUID(int=bits))
+        text = f"{bits:032x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def rest(self, alarm: threading.Event, seconds: float) -> bool:
         """Wait until `alarm` is set or `seconds` have passed; say whether it was set."""

@@ -6,7 +6,7 @@ from typing import Any, overload
 
 from .definition import Definition, Start
 from .errors import InvalidOption
-from .options import StartOptions
+from .options import NO_OPTIONS
 from .registry import registry
 
 
@@ -32,7 +32,7 @@ class OnClass:
         self.definition = definition
 
     def __get__(self, instance: Any, owner: type) -> Start[Any, Any]:
-        return Start(self.definition, StartOptions(), owner)
+        return Start(self.definition, NO_OPTIONS, owner)
 
 
 @overload

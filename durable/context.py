@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from contextvars import ContextVar, Token
 from typing import Any
 
@@ -12,5 +11,7 @@ scope: ContextVar[Any] = ContextVar("durable_scope", default=None)
 
 def leave(token: Token[Any]) -> None:
     """Take back what a `scope.set` did; a coroutine that is closed from outside its own context has nothing to undo."""
-    with suppress(ValueError):
+    try:  # noqa: SIM105 - `suppress` costs a microsecond, and this is done twice a step
         scope.reset(token)
+    except ValueError:
+        pass

@@ -88,7 +88,7 @@ def _debounce_by_name(
     timeout = None if debounce_timeout_sec is None else _period("debounce_timeout_sec", debounce_timeout_sec)
     new = new_by_name(name, start_options(options), tuple(args), dict(kwargs or {}))
     return _put(
-        replace(new, class_name=class_name, config_name=config_name), debounce_key, debounce_period_sec, timeout
+        new._replace(class_name=class_name, config_name=config_name), debounce_key, debounce_period_sec, timeout
     )
 
 
@@ -102,7 +102,7 @@ def _put(new: NewWorkflow, key: str, period: float, timeout: float | None) -> Wo
     place = scope.get() or Outside()
     own_id = f"{place.workflow_id}-{place.seq}" if isinstance(place, Managing) else chance.new_id()
     series = _series(new, check_text("debounce_key", key))
-    new = replace(new, id=new.id or own_id, delay=delay, parent=place.workflow_id)
+    new = new._replace(id=new.id or own_id, delay=delay, parent=place.workflow_id)
     engine = backend()
     row = json.dumps([new_workflow(new) | {"key": series, "cap": timeout}])
     try:

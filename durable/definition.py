@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, update_wrapper
 from inspect import iscoroutinefunction
@@ -23,7 +23,7 @@ from .executor import here as direct
 from .executor.outside import encode
 from .handles import WorkflowHandle
 from .models import INTERNAL_QUEUE
-from .options import INHERIT, StartOptions
+from .options import INHERIT, NO_OPTIONS, StartOptions
 from .pending import filled
 from .registry import registry
 from .roles import assumed_role
@@ -49,6 +49,8 @@ class Definition(Generic[P, R]):
         self.name = name or fn.__qualname__
         self._max_recovery_attempts = max_recovery_attempts
         self.park = park
+        self.is_one_step = False
+        """Whether nothing comes between the outcome of its first slot and its own end."""
         self.is_async = iscoroutinefunction(fn)
         update_wrapper(self, fn)
         if self.is_async:
@@ -56,7 +58,7 @@ class Definition(Generic[P, R]):
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """On an instance, and on a class for a class method, the workflow of that receiver."""
-        return self if instance is None else Start(self, StartOptions(), instance)
+        return self if instance is None else Start(self, NO_OPTIONS, instance)
 
     @property
     def max_recovery_attempts(self) -> int | None:
@@ -81,8 +83,22 @@ class Definition(Generic[P, R]):
         except ValueError:
             return None
 
+    @cached_property
+    def _positional(self) -> range:
+        """How many arguments fit when all of them are positional; of a function that asks for more, none."""
+        parameters = self.signature.parameters.values() if self.signature else ()
+        takes = [each for each in parameters if each.kind <= each.POSITIONAL_OR_KEYWORD]
+        if any(each.kind == each.KEYWORD_ONLY and each.default is each.empty for each in parameters):
+            return range(0)
+        return range(sum(each.default is each.empty for each in takes), len(takes) + 1)
+
+    def check_call(self, args: Any, kwargs: Any) -> None:
+        """Raises `TypeError` when it cannot be called so."""
+        if self.signature is not None and (kwargs or len(args) not in self._positional):
+            self.signature.bind(*args, **kwargs)
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return Start(self, StartOptions())(*args, **kwargs)
+        return Start(self, NO_OPTIONS)(*args, **kwargs)
 
     def using(self, **options: Any) -> Start[P, R]:
         """The same workflow with options for its next start: see `StartOptions`. Raises `InvalidOption`."""
@@ -90,11 +106,11 @@ class Definition(Generic[P, R]):
 
     def start(self, *args: P.args, **kwargs: P.kwargs) -> WorkflowHandle[R]:
         """Store a new execution, which an executor then runs; gives a handle as soon as it is stored."""
-        return Start(self, StartOptions()).start(*args, **kwargs)
+        return Start(self, NO_OPTIONS).start(*args, **kwargs)
 
     def astart(self, *args: P.args, **kwargs: P.kwargs) -> Awaitable[WorkflowHandle[Any]]:
         """`start` for coroutines."""
-        return Start(self, StartOptions()).astart(*args, **kwargs)
+        return Start(self, NO_OPTIONS).astart(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<workflow {self.name}>"
@@ -180,32 +196,47 @@ class Start(Generic[P, R]):
         """The run of a direct call and its id; no run when the id was there, and this call may attach to it."""
         run, workflow_id = direct.begin(new, self.definition)
         if run is None:
-            drive(children.verify_id(replace(new, id=workflow_id)), here(self.definition.name).perform)
+            drive(children.verify_id(new._replace(id=workflow_id)), here(self.definition.name).perform)
         return run, workflow_id
 
     def new(self, args: Any, kwargs: Any) -> NewWorkflow:
-        """The row of this start. Raises `TypeError` when the arguments do not fit, `SerializationError` when they
-        cannot be stored; nothing is stored then."""
+        """The row of this start; see `new_many`."""
+        return self.new_many([(args, kwargs)])[0]
+
+    def new_many(self, calls: Sequence[tuple[Any, Any]]) -> list[NewWorkflow]:
+        """The rows of starts that differ in nothing but their arguments. Raises `TypeError` when these do not fit,
+        `SerializationError` when they cannot be stored; nothing is stored then."""
         definition = self.definition
         registry.check_startable(definition)
-        if definition.signature is not None:
-            before = () if self.receiver is None else (self.receiver,)
-            definition.signature.bind(*before, *args, **kwargs)
+        before = () if self.receiver is None else (self.receiver,)
+        for args, kwargs in calls:
+            definition.check_call((*before, *args), kwargs)
+        given = [input_of(args, kwargs) for args, kwargs in calls]  # first: what cannot be stored takes no block's id
+        if not given:
+            return []
         class_name, config_name = registry.name_of(self.receiver, definition.name)
-        new = new_by_name(definition.name, self.options, args, kwargs)
-        return replace(
-            new,
+        new = _new(definition.name, self.options, given[0])
+        new = new._replace(
             class_name=class_name,
             config_name=config_name,
             version=new.version or registry.version_of(definition),
             max_recovery_attempts=definition.max_recovery_attempts,
             assumed_role=assumed_role(definition.fn, new.authenticated_roles),
         )
+        return [new] if len(given) == 1 else [new._replace(input=text) for text in given]
 
 
 def new_by_name(name: str, options: StartOptions, args: Any, kwargs: Any) -> NewWorkflow:
     """The row of a start of a function that this process need not know."""
-    given = encode({"args": list(args), "kwargs": dict(kwargs)})  # first: what cannot be stored takes no block's id
+    return _new(name, options, input_of(args, kwargs))
+
+
+def input_of(args: Any, kwargs: Any) -> str:
+    """Arguments as they are stored. Raises `SerializationError` and `PayloadTooLarge`."""
+    return encode({"args": list(args), "kwargs": dict(kwargs)})
+
+
+def _new(name: str, options: StartOptions, given: str) -> NewWorkflow:
     options = filled(options)
     options.check_queue()
     settings = conf()
@@ -239,12 +270,14 @@ def new_by_name(name: str, options: StartOptions, args: Any, kwargs: Any) -> New
     )
 
 
+START_OPTIONS = frozenset(field.name for field in fields(StartOptions))
+
+
 def start_options(given: dict[str, Any], base: StartOptions | None = None) -> StartOptions:
     """Options by keyword. Raises `InvalidOption` that names the known ones."""
-    known = {field.name for field in fields(StartOptions)}
     for name, value in given.items():
-        if name not in known:
-            raise InvalidOption(option=name, value=value, hint=f"known options are {', '.join(sorted(known))}")
+        if name not in START_OPTIONS:
+            raise InvalidOption(option=name, value=value, hint=f"known options are {', '.join(sorted(START_OPTIONS))}")
     return replace(base, **given) if base else StartOptions(**given)
 
 

@@ -26,6 +26,7 @@ class StepOptions:
     retry: Retry = field(default_factory=Retry)
     timeout: float | None = None
     is_preemptible: bool = False
+    is_async: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,10 @@ class StartOptions:
         if self.timeout is None:
             missing.pop("timeout", None)
         return replace(self, **missing)
+
+
+NO_OPTIONS = StartOptions()
+"""A start that differs in nothing from the default."""
 
 
 def check_attributes(attributes: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from .definition import Definition, Start, start_options
@@ -12,7 +11,7 @@ from .engine.commands import NewWorkflow
 from .errors import ImproperUse, InvalidOption
 from .handles import WorkflowHandle
 from .limits import PARTITION_LIMITS, check_name, limits_of
-from .options import StartOptions
+from .options import NO_OPTIONS, StartOptions
 from .pending import said
 from .registry import registry
 from .verbs import astart_many, start_many
@@ -41,6 +40,7 @@ class Queue:
     ):  # fmt: skip
         check_name(name)
         self.name, self.priority_enabled = name, priority_enabled
+        self._options = StartOptions(queue=name)
         self._limits = limits_of(
             concurrency=concurrency, worker_concurrency=worker_concurrency, limiter=limiter,
             max_tasks_per_iteration=max_tasks_per_iteration, partition_concurrency=partition_concurrency,
@@ -72,7 +72,7 @@ class Queue:
         for option in ("workflow_id", "dedup_id"):
             if (value := said(start.options, option)) is not None:
                 raise InvalidOption(option=option, value=value, hint="it can name one workflow, not many")
-        return [start.new(call if isinstance(call, tuple) else (call,), {}) for call in calls]
+        return start.new_many([(call if isinstance(call, tuple) else (call,), {}) for call in calls])
 
     def limits(self) -> dict[str, Any]:
         """What the code declares."""
@@ -80,7 +80,7 @@ class Queue:
 
     def _start(self, fn: Any) -> Start[Any, Any]:
         start = start_of(fn)
-        options = start_options({"queue": self.name}, start.options)
+        options = self._options if start.options is NO_OPTIONS else start_options({"queue": self.name}, start.options)
         if self.partition_queue:
             if said(options, "partition_key") is None:
                 raise InvalidOption(
@@ -89,7 +89,7 @@ class Queue:
             if (dedup_id := said(options, "dedup_id")) is not None:
                 hint = f"queue {self.name!r} is partitioned, where ids do not deduplicate"
                 raise InvalidOption(option="dedup_id", value=dedup_id, hint=hint)
-        return replace(start, options=options)
+        return Start(start.definition, options, start.receiver)
 
     def __repr__(self) -> str:
         return f"Queue({self.name!r})"
@@ -105,4 +105,4 @@ def start_of(fn: Any) -> Start[Any, Any]:
     if not isinstance(definition, Definition):
         name = getattr(fn, "__qualname__", repr(fn))
         raise ImproperUse(f"{name} is a plain function. Mark it @durable.workflow() or @durable.step() to start it.")
-    return Start(definition, StartOptions(), receiver)
+    return Start(definition, NO_OPTIONS, receiver)

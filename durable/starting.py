@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from dataclasses import replace
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -43,7 +42,7 @@ def start_by_name(
     if not isinstance(name, str) or not name.strip():
         raise InvalidOption(option="name", value=name, hint="give the workflow's name")
     new = new_by_name(name, start_options(options), tuple(args), dict(kwargs or {}))
-    return WorkflowHandle(start(replace(new, class_name=class_name, config_name=config_name)))
+    return WorkflowHandle(start(new._replace(class_name=class_name, config_name=config_name)))
 
 
 def retrieve_workflow(workflow_id: str) -> WorkflowHandle[Any]:

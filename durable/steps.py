@@ -87,7 +87,7 @@ def run_step_with(options: StepOptions, fn: Callable[..., Any], args: Any, kwarg
     if run is None:
         return fn(*args, **kwargs)
     operation = steps.run(run, options, fn, args, kwargs, seq)
-    if iscoroutinefunction(fn):
+    if options.is_async:
         return adrive(begun(operation), run.aperform)
     return drive(operation, run.perform)
 
@@ -118,17 +118,18 @@ def read_options(options: Any, fn: Any) -> StepOptions:
 
 def step_options(fn: Any, name: str | None, retry: Retry, timeout: float | None, is_preemptible: bool) -> StepOptions:
     """Options of a step of `fn`. Raises `InvalidOption` for what only a coroutine can have."""
+    is_async = iscoroutinefunction(fn)
     for option, value in (("timeout_seconds", timeout), ("preemptible", is_preemptible)):
-        if value and not iscoroutinefunction(fn):
+        if value and not is_async:
             hint = "only a coroutine function can be interrupted; make the step `async def`"
             raise InvalidOption(option=option, value=value, hint=hint)
-    if iscoroutinefunction(retry.should_retry) and not iscoroutinefunction(fn):
+    if iscoroutinefunction(retry.should_retry) and not is_async:
         hint = "it is a coroutine function, which only a step that is one can await"
         raise InvalidOption(option="should_retry", value=retry.should_retry, hint=hint)
     if timeout is not None and not (isinstance(timeout, (int, float)) and timeout is not True and timeout > 0):
         raise InvalidOption(option="timeout_seconds", value=timeout, hint="give a number of seconds above 0")
     known_as = str(name or getattr(fn, "__qualname__", type(fn).__qualname__))
-    return StepOptions(name=known_as, retry=retry, timeout=timeout, is_preemptible=is_preemptible)
+    return StepOptions(name=known_as, retry=retry, timeout=timeout, is_preemptible=is_preemptible, is_async=is_async)
 
 
 @overload
@@ -189,6 +190,7 @@ def startable(wrapper: Any, fn: Any, name: str) -> Any:
             return wrapper(*args, **kwargs)
 
     definition: Definition[Any, Any] = Definition(alone, f"{TEMPORARY}{name}")
+    definition.is_one_step = True
     registry.add(definition)
     wrapper.definition = definition
     wrapper.start, wrapper.astart, wrapper.using = definition.start, definition.astart, definition.using

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connections
 
@@ -19,8 +19,10 @@ from ..engine import commands as c
 from ..engine.journal import Recorded
 from .dialect import Postgres, Sqlite
 from .lines import Claim, Line
-from .session import Borrowed, Own, OwnPostgres, OwnSqlite, Rows, Session
+from .session import Borrowed, BorrowedPostgres, Own, OwnPostgres, OwnSqlite, Rows, Session
 from .statements import Statements
+
+Json = dict[str, Any]
 
 BACKWARDS = 100
 """How many messages of a mailbox are looked at when some are reserved by other open recvs of the run."""
@@ -37,8 +39,7 @@ class Abilities:
     """The version that a row which names none has from then on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(NamedTuple):
     """A workflow that this executor holds, and all it needs to run it."""
 
     id: str
@@ -65,8 +66,24 @@ class Claimed:
         return self.epoch == 1
 
 
-PARTITION_KEY = [each.name for each in fields(Claimed)].index("partition_key")
-ROLES = [each.name for each in fields(Claimed)].index("authenticated_roles")
+def claimed_here(new: c.NewWorkflow) -> Claimed:
+    """A workflow that was inserted already claimed, as if it had been claimed from a queue."""
+    return Claimed(
+        new.id, 1, new.name, new.class_name, new.config_name, new.input, new.serialization, 0, new.queue, new.parent,
+        new.authenticated_user, new.assumed_role, new.authenticated_roles, 0, new.version, new.partition_key,
+        deadline_of(new),
+    )  # fmt: skip
+
+
+def deadline_of(new: c.NewWorkflow) -> float | None:
+    """When a workflow that starts now is to be cancelled, as the insert computes it too."""
+    if new.deadline is not None or new.timeout is None:
+        return new.deadline
+    return chance.now() + new.timeout
+
+
+PARTITION_KEY = Claimed._fields.index("partition_key")
+ROLES = Claimed._fields.index("authenticated_roles")
 
 
 def _with_roles(row: tuple[Any, ...]) -> Iterable[Any]:
@@ -74,8 +91,18 @@ def _with_roles(row: tuple[Any, ...]) -> Iterable[Any]:
     return row if row[ROLES] is None else (*row[:ROLES], json.loads(row[ROLES]), *row[ROLES + 1 :])
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
+class Poll(NamedTuple):
+    """What an executor sees when it looks around. `beat`: whether it is to drain, and the database's now; None when its
+    lease was not to be renewed, or could not be because somebody has declared it dead."""
+
+    queues: Rows
+    ready: list[str]
+    wake_at: float | None
+    deadline: float | None
+    beat: tuple[bool, float] | None
+
+
+class Orphan(NamedTuple):
     """A workflow whose owner is not among the living."""
 
     id: str
@@ -118,7 +145,7 @@ class Backend:
 
     def borrowed(self) -> Borrowed:
         """Django's connection of the calling thread."""
-        return Borrowed(self.alias)
+        return (Borrowed if self.vendor == "sqlite" else BorrowedPostgres)(self.alias)
 
     def run(self, session: Session, statement: str, **params: Any) -> Rows:
         return session.run(statement, {**params, "now": chance.now()})
@@ -168,17 +195,21 @@ class Backend:
 
     # --- claims
 
-    def look(
-        self, session: Session, queues: Iterable[str], can: Abilities
-    ) -> tuple[list[str], float | None, float | None]:
-        """Which of `queues` have ready work, and when the next timer and the next deadline are due (seconds since the
-        epoch)."""
-        now = chance.now()
-        listed = json.dumps([{"name": queue} for queue in queues])
-        ready, due = session.together(
-            [(self.sql.look, {"queues": listed, "now": now, **self._can(can)}), (self.sql.next_due, {"now": now})]
-        )
-        return [name for (name,) in ready], *due[0]
+    def poll(self, session: Session, can: Abilities, beat: Json | None = None) -> Poll:
+        """What an idle executor asks, in one statement: queues, ready work, and what is due next (seconds since the
+        epoch). `beat`: renew the lease too (`pulse`)."""
+        combined = self.sql.beating_poll if beat else None
+        answer = self.pulse(session, **beat) if beat and not combined else None
+        params = self._beat(**beat) if beat and combined else {}
+        rows = self.run(session, combined or self.sql.poll, **self._can(can), **params)
+        if combined and rows[0][-2] is not None:
+            answer = rows[0][-2:]
+        return Poll([row[:7] for row in rows], [row[0] for row in rows if row[7]], rows[0][8], rows[0][9], answer)
+
+    def next_due(self, session: Session) -> tuple[float | None, float | None]:
+        """When the next timer and the next deadline are due, seconds since the epoch."""
+        [(wake_at, deadline)] = self.run(session, self.sql.next_due)
+        return wake_at, deadline
 
     def _can(self, can: Abilities) -> dict[str, Any]:
         versions = {"versions": self.pack(can.versions), "any": can.takes_unversioned, "tag": can.tag}
@@ -222,8 +253,12 @@ class Backend:
 
         A lease that ran out is renewed too, as long as nobody has taken what it held: epochs keep that safe.
         """
-        rows = self.run(session, self.sql.pulse, me=me, lease=lease, running=running, activity=json.dumps(activity))
+        rows = self.run(session, self.sql.pulse, **self._beat(me, lease, running, activity))
         return (rows[0][0], rows[0][1]) if rows else None
+
+    @staticmethod
+    def _beat(me: str, lease: float, running: int, activity: list[Any]) -> Json:
+        return {"me": me, "lease": lease, "running": running, "activity": json.dumps(activity)}
 
     def expire(self, session: Session) -> Rows:
         """Cancel up to 500 workflows whose deadline has passed: `(id, epoch that ended, executor, queue)`."""
@@ -273,11 +308,11 @@ def statements_of(vendor: str) -> Statements:
 
 
 @lru_cache(maxsize=8)
-def _backend(alias: str, vendor: str) -> Backend:
+def _backend(alias: str, engine: str) -> Backend:
     return Backend(alias)
 
 
 def backend() -> Backend:
     """The backend of the engine's database."""
     alias = conf().DATABASE
-    return _backend(alias, connections[alias].vendor)
+    return _backend(alias, connections.settings[alias]["ENGINE"])

@@ -38,7 +38,7 @@ class Postgres(Shared):
     @staticmethod
     def rows(name: str, columns: str, alias: str = "x") -> str:
         """The JSON array in parameter `name` as a table; `columns` is "w text, e int, ..."."""
-        return f"jsonb_to_recordset(%({name})s::jsonb) as {alias}({columns})"
+        return f"json_to_recordset(%({name})s::json) as {alias}({columns})"
 
     @staticmethod
     def member(column: str, name: str) -> str:
@@ -57,13 +57,13 @@ class Postgres(Shared):
     def held(name: str) -> str:
         """The rows of the batch in parameter `name` whose locks are ours; those that somebody holds are skipped."""
         return f"""w.id = any(array(select l.id from durable_workflow l where l.id = any(array(
-            select y.w from jsonb_to_recordset(%({name})s::jsonb) as y(w text)))
+            select y.w from json_to_recordset(%({name})s::json) as y(w text)))
             order by l.id for no key update skip locked))"""
 
     @staticmethod
     def first_of_each_queue(ready: str, lock: str = "for no key update of w skip locked") -> str:
         """Ids of the first ready rows of each queue, as many as the worker has room for in it, at most %(room)s."""
-        return f"""select r.id from jsonb_to_recordset(%(queues)s::jsonb) as q(name text, n int) cross join lateral (
+        return f"""select r.id from json_to_recordset(%(queues)s::json) as q(name text, n int) cross join lateral (
             select w.id from durable_workflow w where w.queue = q.name and {ready}
             order by w.priority, w.position limit q.n {lock}) r limit %(room)s"""
 
@@ -75,6 +75,11 @@ class Postgres(Shared):
             free as materialized (select w.id from durable_workflow w
                 where w.id = any(array(select id from line)) and {ready} for no key update of w skip locked)
             select id from line where place < all (select place from line where id not in (select id from free))"""
+
+    @staticmethod
+    def beating(pulse: str, poll: str) -> str | None:
+        """The poll with a heartbeat in the same statement, and its answer in every row."""
+        return f"with p as ({pulse}) select z.*, (select draining from p), (select moment from p) from ({poll}) as z"
 
     @staticmethod
     def time(value: str) -> str:
@@ -134,6 +139,11 @@ class Sqlite(Shared):
     @staticmethod
     def first_in_line(line: str, ready: str) -> str:
         return f"select w.id from durable_workflow w where {line} order by w.priority, w.position limit {{room}}"
+
+    @staticmethod
+    def beating(pulse: str, poll: str) -> str | None:
+        """SQLite changes nothing within a query."""
+        return None
 
     @staticmethod
     def time(value: str) -> str:

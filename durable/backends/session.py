@@ -9,19 +9,33 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections, transaction
 from django.db.utils import InterfaceError, OperationalError
 
+from ..conf import conf
+
 Rows = list[tuple[Any, ...]]
 Statement = tuple[str, Mapping[str, Any]]
+
+BEGIN: Statement = ("begin", {})
+COMMIT: Statement = ("commit", {})
+ROLLBACK: Statement = ("rollback", {})
+
+LOCK_SECONDS = 5.0
+LOCK_PAUSE_SECONDS = 0.001
+"""On SQLite: how long a write may wait for the lock, and how often it tries."""
+
+T = TypeVar("T")
 
 PLACE = re.compile(r"%\((\w+)\)s")
 
@@ -34,8 +48,8 @@ class Session(ABC):
         """Run one statement; all its rows."""
 
     @abstractmethod
-    def together(self, statements: Sequence[Statement]) -> list[Rows]:
-        """Run statements in one transaction; the rows of each."""
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[Rows]:
+        """Run statements in one transaction; the rows of each. `last`: they may take the end of it along."""
 
     @abstractmethod
     def transaction(self) -> AbstractContextManager[None]:
@@ -53,7 +67,7 @@ class Borrowed(Session):
             cursor.execute(sql, params)
             return cursor.fetchall() if cursor.description else []
 
-    def together(self, statements: Sequence[Statement]) -> list[Rows]:
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[Rows]:
         """Run statements in one transaction, or in the caller's. A single statement is one by itself."""
         if len(statements) == 1:
             return [self.run(*statements[0])]
@@ -64,6 +78,34 @@ class Borrowed(Session):
     def transaction(self) -> Iterator[None]:
         with transaction.atomic(using=self.alias):
             yield
+
+
+class BorrowedPostgres(Borrowed):
+    """Django's own connection, past its cursor: prepared, and half the time. Its log of queries and its wrappers are
+    served by the cursor, and so is a transaction that the driver has yet to begin."""
+
+    def run(self, sql: str, params: Mapping[str, Any]) -> Rows:
+        wrapper = connections[self.alias]
+        with wrapper.wrap_database_errors:
+            wire = self._wire(wrapper)
+            if wire is not None:
+                return wire.run(sql, params)
+        return super().run(sql, params)
+
+    def _wire(self, wrapper: Any) -> Any:
+        wrapper.close_if_health_check_failed()
+        wrapper.ensure_connection()
+        wrapper.validate_thread_sharing()
+        wrapper.validate_no_broken_transaction()
+        raw = wrapper.connection
+        if wrapper.queries_logged or wrapper.execute_wrappers:
+            return None
+        if not hasattr(raw, "durable_wire"):
+            from .libpq import Wire  # SQLite needs no driver of PostgreSQL's
+
+            raw.durable_wire = Wire(raw, conf().PREPARED_STATEMENTS)
+        wire = raw.durable_wire
+        return wire if raw.autocommit or wire.is_in_transaction else None
 
 
 class Own(Session):
@@ -113,10 +155,13 @@ class OwnPostgres(Own):
     claims = False
     patience = 15.0
     """Seconds that a transaction of the engine may stand still."""
+    _is_opening = False
+    """Whether the next statement takes the beginning of its transaction along."""
 
     def prepare(self) -> None:
-        if self.prepared:
-            self.raw.prepare_threshold = 0
+        from .libpq import Wire  # SQLite needs no driver of PostgreSQL's
+
+        self.wire = Wire(self.raw, self.prepared)
         if not self.prepared:  # behind a pooler that shares sessions, theirs must stay as they are
             return
         # A frozen process must not hold a lock for ever: the server ends its session and rolls back.
@@ -127,39 +172,54 @@ class OwnPostgres(Own):
             self.raw.execute("set enable_sort = off")
 
     def run(self, sql: str, params: Mapping[str, Any]) -> Rows:
-        from psycopg import Cursor
-
+        if self._is_opening:
+            return self.together([(sql, params)])[0]
         with self.lock, self.wrapper.wrap_database_errors:
-            cursor = Cursor(self.connect())
-            cursor.execute(sql, params)
-            return cursor.fetchall() if cursor.description else []
+            self.connect()
+            return self.wire.run(sql, params)
 
-    def together(self, statements: Sequence[Statement]) -> list[Rows]:
-        """Send all statements at once; they are one transaction and one round trip."""
-        from psycopg import Cursor
-
-        if len(statements) == 1:
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[Rows]:
+        """Send all statements at once: one round trip, which also opens a transaction that has just begun."""
+        if len(statements) == 1 and not last and not self._is_opening:
             return [self.run(*statements[0])]
         with self.lock, self.wrapper.wrap_database_errors:
-            raw = self.connect()
-            cursors = [Cursor(raw) for _ in statements]
-            with raw.pipeline():
-                for cursor, (sql, params) in zip(cursors, statements, strict=True):
-                    cursor.execute(sql, params)
-            return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+            self.connect()
+            before, self._is_opening = [BEGIN] * self._is_opening, False
+            after = [COMMIT] * (last and (bool(before) or self.wire.is_in_transaction))
+            return self.wire.together([*before, *statements, *after])[len(before) :][: len(statements)]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        with self.lock, self.wrapper.wrap_database_errors, self.connect().transaction():
-            yield
+        with self.lock, self.wrapper.wrap_database_errors:
+            self.connect()
+            if self._is_opening or self.wire.is_in_transaction:
+                yield
+                return
+            self._is_opening = True
+            try:
+                yield
+                if self.wire.is_in_transaction:
+                    self.wire.run(*COMMIT)
+            except BaseException:
+                if self.wire.has_failed or self.wire.is_in_transaction:
+                    self.wire.run(*ROLLBACK)
+                raise
+            finally:
+                self._is_opening = False
 
 
 class OwnSqlite(Own):
+    def prepare(self) -> None:
+        self.raw.execute("PRAGMA busy_timeout = 0")
+
     def run(self, sql: str, params: Mapping[str, Any]) -> Rows:
         with self.lock, self.wrapper.wrap_database_errors:
-            return self.connect().execute(named(sql), params).fetchall()
+            raw = self.connect()
+            if raw.in_transaction:
+                return raw.execute(named(sql), params).fetchall()
+            return self._in_turn(lambda: raw.execute(named(sql), params).fetchall())
 
-    def together(self, statements: Sequence[Statement]) -> list[Rows]:
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[Rows]:
         """Run statements in one IMMEDIATE transaction."""
         if len(statements) == 1:
             return [self.run(*statements[0])]
@@ -173,7 +233,7 @@ class OwnSqlite(Own):
             if raw.in_transaction:
                 yield
                 return
-            raw.execute("BEGIN IMMEDIATE")
+            self._in_turn(lambda: raw.execute("BEGIN IMMEDIATE"))
             try:
                 yield
                 raw.execute("COMMIT")
@@ -181,6 +241,19 @@ class OwnSqlite(Own):
                 if raw.in_transaction:
                     raw.execute("ROLLBACK")
                 raise
+
+    @staticmethod
+    def _in_turn(write: Callable[[], T]) -> T:
+        """Try until the file's one lock is free. SQLite's own waiting grows to 100 ms a time, so that a process which
+        writes without a pause would leave nothing to one that has waited for long."""
+        until = time.monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return write()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+            time.sleep(LOCK_PAUSE_SECONDS)
 
 
 @lru_cache(maxsize=512)

@@ -28,6 +28,9 @@ def some(rows: str) -> str:
     return f"coalesce((select true from {rows} limit 1), false)"
 
 
+INTERNAL_QUEUE = "_durable"
+
+
 class Statements(Steering):
     """Every statement of one dialect, built once."""
 
@@ -72,7 +75,7 @@ class Statements(Steering):
         own_slot = some("durable_step s where s.workflow_id = x.pw and s.seq = x.ps and s.epoch = x.pe")
         guarded = f"(x.pw is null or {own_slot})"
         status = "case when x.executor is not null then 'PENDING' when x.delay is not null then 'DELAYED' else 'ENQUEUED' end"
-        partition = """case when x.partition_key is null and x.queue <> '_durable' then
+        partition = f"""case when x.partition_key is null and x.queue <> '{INTERNAL_QUEUE}' then
                     (select '' from durable_queue q where q.name = x.queue and q.partitioned) else x.partition_key end"""
         deadline = f"case when x.deadline is not null then {d.time('x.deadline')} when x.executor is not null then {d.later('x.timeout')} end"
         self.insert = f"""
@@ -212,8 +215,17 @@ class Statements(Steering):
             update durable_workflow as w set {taken}
             where {d.among("w.id", d.first_of_each_queue(f"{ready} and {open_to_all}"))} and {alive} returning {claimed}"""
 
-        self.look = f"""select x.name from {d.rows("queues", "name text")} where exists
-            (select 1 from durable_workflow w where w.queue = x.name and {ready})"""
+        # All that an idle executor asks: every queue with its limits, whether it has work, and what is due next.
+        terms = "name, paused, concurrency, worker_concurrency, rate_limit, max_tasks_per_iteration, partitioned"
+        due = ", ".join(
+            f"(select {d.seconds(f'min({each})')} from durable_workflow where {each} is not null)"
+            for each in ("wake_at", "deadline")
+        )
+        self.next_due = f"select {due}"
+        self.poll = f"""
+            select q.*, exists (select 1 from durable_workflow w where w.queue = q.name and {ready}), {due}
+            from (select {terms} from durable_queue union all
+                select '{INTERNAL_QUEUE}', false, null, null, null, null, false) as q"""
         self.claim_places = f"""
             update durable_workflow as w set {taken}
             where {d.among("w.id", f"select w.id from durable_workflow w where w.admitted = %(queue)s and {ready} limit %(room)s {d.lock_w}")}
@@ -257,9 +269,6 @@ class Statements(Steering):
 
     def _queues(self, d: Dialect) -> None:
         """What an executor looks at before it claims, and what is due."""
-        self.queue_limits = """select name, paused, concurrency, worker_concurrency, rate_limit, max_tasks_per_iteration,
-            partitioned from durable_queue"""
-
         self.forget_waits = f"delete from durable_wait where {d.member('workflow_id', 'ids')}"
 
         self.next_due = f"""select (select {d.seconds("min(wake_at)")} from durable_workflow where wake_at is not null),
@@ -283,7 +292,8 @@ class Statements(Steering):
             update durable_executor set heartbeat_at = {d.now}, lease_until = {d.later("%(lease)s")}, running = %(running)s,
                 activity = %(activity)s
             where id = %(me)s and stopped_at is null
-            returning draining, {d.seconds(d.now)}"""
+            returning draining, {d.seconds(d.now)} as moment"""
+        self.beating_poll = d.beating(self.pulse, self.poll)
 
         self.drain = "update durable_executor set draining = true where id = %(me)s"
         self.goodbye = f"""update durable_executor set lease_until = {d.now}, stopped_at = {d.now}, running = 0, activity = '[]'
@@ -298,6 +308,13 @@ class Statements(Steering):
             from durable_workflow w where w.run_after is not null and w.executor is not null and not exists
                 (select 1 from durable_executor e where e.id = w.executor and e.lease_until > {d.now})
             limit 1000 {d.lock_w}"""
+
+        # Whether anything is held, waits, or stands in line, and when the lease of another executor ends.
+        self.rounds = f"""
+            select exists (select 1 from durable_workflow w where w.run_after is not null and w.executor is not null),
+                exists (select 1 from durable_wait),
+                exists (select 1 from durable_workflow w where w.run_after is not null and w.executor is null),
+                (select {d.seconds("min(e.lease_until)")} from durable_executor e where e.lease_until > {d.now} and e.id <> %(me)s)"""
 
         self.declare_dead = f"""
             update durable_executor set stopped_at = {d.now}

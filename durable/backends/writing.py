@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
 from enum import Enum
 from typing import Any
 
@@ -20,9 +19,7 @@ from .session import Rows, Session, Statement
 
 Json = dict[str, Any]
 
-COLUMNS = tuple(
-    field.name for field in fields(c.NewWorkflow) if field.name not in ("id_policy", "dedup_policy", "is_named")
-)
+NO_COLUMNS = ("id_policy", "dedup_policy", "is_named")
 
 
 class Verdict(Enum):
@@ -122,12 +119,10 @@ class Batch:
                 found[name] = (getattr(self.sql, name), {parameter: json.dumps(values), "now": now})
         return found
 
-    def run(self, session: Session) -> dict[str, list[Any]]:
-        """Run the statements; what each returned, by its name."""
-        if len(self.rows) == 1 and not (self.new or self.true or self.consumed or self.tries or self.lettings):
-            return {"record": session.run(self.sql.record_one, self.rows[0] | {"now": chance.now()})}
+    def run(self, session: Session, *, last: bool) -> dict[str, list[Any]]:
+        """Run the statements, `last` in their transaction or not; what each returned, by its name."""
         statements = self.statements()
-        answers = session.together(list(statements.values())) if statements else []
+        answers = session.together(list(statements.values()), last=last) if statements else []
         return dict(zip(statements, answers, strict=True))
 
 
@@ -145,6 +140,12 @@ class Written:
 def write(backend: Backend, session: Session, entries: list[c.Entry]) -> Written:
     """Commit entries of distinct or equal workflows; see `Verdict` for what may become of each."""
     written = Written()
+    if len(entries) == 1 and (row := _sole_row(entries[0])):
+        if not backend.run(session, backend.sql.record_one, **row_of(entries[0].workflow, entries[0].epoch, row)):
+            _judge(backend, session, entries, written)
+        else:
+            written.verdicts[id(entries[0])] = Verdict.DONE
+        return written
     choosy = [entry for entry in entries if is_choosy(entry)]
     for entry in choosy:
         _write_or_refuse(backend, session, entry, written)
@@ -168,6 +169,14 @@ def write(backend: Backend, session: Session, entries: list[c.Entry]) -> Written
     return written
 
 
+def _sole_row(entry: c.Entry) -> c.Row | None:
+    """The row of an entry that is nothing else, as most steps are."""
+    record = entry.record
+    if record is None or record.effects or len(record.rows) != 1 or entry.ending or entry.letting:
+        return None
+    return record.rows[0]
+
+
 class Refused(Exception):
     """Rolls back an entry whose workflow was not inserted."""
 
@@ -183,7 +192,7 @@ def _write_or_refuse(backend: Backend, session: Session, entry: c.Entry, written
     alone = Written()
     try:
         with session.transaction():
-            _write(backend, session, [entry], alone)
+            _write(backend, session, [entry], alone, last=False)
             wanted = {effect.id for effect in entry.record.effects if isinstance(effect, c.NewWorkflow)}
             if id(entry) in alone.again:  # with its slot, so what it wanted was inserted then
                 alone.inserted |= wanted
@@ -204,7 +213,7 @@ def apply(backend: Backend, session: Session, effects: Iterable[c.Effect], epoch
     """
     batch = Batch(backend, [])
     for effect in effects:
-        batch.add_effect(effect, {"pw": None, "ps": None, "pe": epoch})
+        batch.add_effect(effect, {} if epoch is None else {"pe": epoch})
     batch.true.clear()
     statements = batch.statements()
     if batch.entries_of_streams:  # whoever writes to a stream holds its workflow's row, so that offsets have no gap
@@ -224,7 +233,9 @@ def waking(backend: Backend, session: Session, conditions: list[Json]) -> tuple[
     with session.transaction():
         ids = {condition["t"] for condition in conditions}
         held = {row[0] for row in backend.run(session, backend.sql.lock, ids=backend.pack(sorted(ids)))}
-        woken = backend.wake(session, conditions)
+        [woken] = session.together(
+            [(backend.sql.wake, {"true": json.dumps(conditions), "now": chance.now()})], last=True
+        )
         return woken, not _exist(backend, session, ids - held)
 
 
@@ -268,8 +279,10 @@ def _still_waiting(backend: Backend, session: Session, entries: list[c.Entry], w
     return [entry for entry in entries if id(entry) not in written.verdicts]
 
 
-def _write(backend: Backend, session: Session, entries: list[c.Entry], written: Written) -> None:
-    answers = Batch(backend, entries).run(session)
+def _write(
+    backend: Backend, session: Session, entries: list[c.Entry], written: Written, *, last: bool = True
+) -> None:  # fmt: skip
+    answers = Batch(backend, entries).run(session, last=last)
     won = {(row[0], row[1]) for row in answers.get("record", ())}
     tried = {(row[0], row[1]) for row in answers.get("tries", ())}
     ended = {row[0] for row in (*answers.get("finish", ()), *answers.get("let_go", ()))}
@@ -330,5 +343,6 @@ def row_of(workflow: str, epoch: int, row: c.Row) -> Json:
 
 
 def new_workflow(new: c.NewWorkflow) -> Json:
-    """A workflow as the insert statement takes it."""
-    return {name: getattr(new, name) for name in COLUMNS}
+    """A workflow as the insert statement takes it; what it does not have is not written, and read as null."""
+    given = zip(new._fields, new, strict=True)
+    return {name: value for name, value in given if value is not None and name not in NO_COLUMNS}

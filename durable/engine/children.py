@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 from ..errors import (
@@ -34,14 +34,16 @@ def start(scope: Any, new: NewWorkflow) -> Operation:
 
 def start_many(scope: Any, new: list[NewWorkflow]) -> Operation:
     """Insert several workflows together, or none. Gives back their ids."""
-    slots = [scope.open(each.name, "child") for each in new]
+    is_recorded = scope.workflow_id is not None
+    slots = [scope.open(each.name, "child") for each in new] if is_recorded else []
     if slots and slots[-1].recorded:
         return [slot.recorded.child for slot in slots]
+    seqs = (slot.seq for slot in slots) if is_recorded else repeat(0)
     named = [
-        replace(each, id=each.id or scope.child_id(slot.seq), parent=scope.workflow_id)
-        for slot, each in zip(slots, new, strict=True)
+        each._replace(id=each.id or scope.child_id(seq), parent=scope.workflow_id)
+        for each, seq in zip(new, seqs, strict=False)
     ]
-    rows = tuple(slot.decided(child=each.id) for slot, each in zip(slots, named, strict=True))
+    rows = tuple(slot.decided(child=each.id) for slot, each in zip(slots, named, strict=False))
     inserted = yield Record(rows, tuple(named))
     for each in named:
         if each.id not in inserted:
@@ -56,16 +58,16 @@ def call(scope: Any, new: NewWorkflow, definition: Any, args: tuple[Any, ...], k
     if slot.recorded:
         slot.replay()
         return (yield from _result(scope, waiting, slot.recorded.child))
-    workflow, is_new = yield from _insert(scope, slot, replace(new, executor=scope.executor_id))
+    workflow, is_new = yield from _insert(scope, slot, new._replace(executor=scope.executor_id))
     if is_new:
-        here = replace(new, id=workflow, parent=scope.workflow_id, executor=scope.executor_id)
+        here = new._replace(id=workflow, parent=scope.workflow_id, executor=scope.executor_id)
         yield RunHere(here, definition, args, kwargs)
     return (yield from _result(scope, waiting, workflow))
 
 
 def _insert(scope: Any, slot: Any, new: NewWorkflow) -> Operation:
     """Decide a child's slot with its row: a new one, or the one to attach to. Its id, and whether it is new."""
-    new = replace(new, id=new.id or scope.child_id(slot.seq), is_named=bool(new.id), parent=scope.workflow_id)
+    new = new._replace(id=new.id or scope.child_id(slot.seq), is_named=bool(new.id), parent=scope.workflow_id)
     while True:
         existing = yield from _existing(slot, new)
         if existing is not None:
@@ -77,7 +79,7 @@ def _insert(scope: Any, slot: Any, new: NewWorkflow) -> Operation:
         if scope.workflow_id is not None and inserted is not None:
             yield from verify_id(new)  # a child of this slot was there, as after a rewind
             return new.id, False
-        new = replace(new, is_named=True)  # somebody was faster: look who
+        new = new._replace(is_named=True)  # somebody was faster: look who
 
 
 def _existing(slot: Any, new: NewWorkflow) -> Operation:

@@ -1,16 +1,14 @@
-"""All that an operation may ask of the outside world, as data."""
+"""All that an operation may ask of the outside world, as data: named tuples, which cost least of what cannot change."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 # --- what is written
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One slot to be decided. Payloads are encoded text; times are seconds since the epoch."""
 
     seq: int
@@ -24,8 +22,7 @@ class Row:
     completed_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class NewWorkflow:
+class NewWorkflow(NamedTuple):
     """A workflow to be inserted; an existing row with its id is left as it is."""
 
     id: str
@@ -63,8 +60,7 @@ class NewWorkflow:
         return self.dedup_id is not None or self.is_named
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver:
+class Deliver(NamedTuple):
     """A message for a mailbox; a key that the mailbox has seen is dropped."""
 
     destination: str
@@ -74,16 +70,14 @@ class Deliver:
     sender: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Consume:
+class Consume(NamedTuple):
     """A message is received by a slot."""
 
     message: int
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(NamedTuple):
     """A value of an event."""
 
     workflow: str
@@ -92,8 +86,7 @@ class Publish:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """A value at the end of a stream; None closes it."""
 
     workflow: str
@@ -102,8 +95,7 @@ class Append:
     value: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class FailedTry:
+class FailedTry(NamedTuple):
     """One failed attempt of a step, counted from 1."""
 
     seq: int
@@ -117,8 +109,7 @@ class FailedTry:
 Effect = NewWorkflow | Deliver | Consume | Publish | Append | FailedTry
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """Make these slots and effects durable, together or not at all."""
 
     rows: tuple[Row, ...] = ()
@@ -128,8 +119,7 @@ class Record:
 # --- what is read
 
 
-@dataclass(frozen=True, slots=True)
-class NextMessage:
+class NextMessage(NamedTuple):
     """The oldest message of a topic that nobody has taken: `(id, body)` or None."""
 
     workflow: str
@@ -137,23 +127,20 @@ class NextMessage:
     taken: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class EventValue:
+class EventValue(NamedTuple):
     """The newest value of an event as text, or None."""
 
     workflow: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class AllEvents:
+class AllEvents(NamedTuple):
     """The newest value of every event of a workflow: `[(key, text)]`."""
 
     workflow: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
+class Entries(NamedTuple):
     """Up to `limit` entries of a stream from an offset on: `[(offset, text or None)]`."""
 
     workflow: str
@@ -162,38 +149,33 @@ class Entries:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Closer:
+class Closer(NamedTuple):
     """The slot that closed a stream, or None while it is open."""
 
     workflow: str
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How these workflows stand: `{id: Standing}`, without those that do not exist."""
 
     workflows: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """Which of these workflows exist: a set of ids."""
 
     workflows: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """The live workflow that holds a deduplication id in a queue: its id, or None."""
 
     queue: str
     dedup_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What a waiter needs to know of a workflow."""
 
     id: str
@@ -208,16 +190,14 @@ class Standing:
     input: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     question: NextMessage | EventValue | AllEvents | Entries | Closer | Outcome | Known | Holder
 
 
 # --- what is done
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """Where a step's code runs: what its context tells it."""
 
     seq: int
@@ -226,8 +206,7 @@ class Frame:
     max_attempts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """Run user code inside a step."""
 
     fn: Callable[..., Any]
@@ -238,8 +217,7 @@ class Call:
     is_preemptible: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Manage:
+class Manage(NamedTuple):
     """Do something with the database that is no part of this workflow: steer or look at others."""
 
     act: Callable[[], Any]
@@ -247,8 +225,7 @@ class Manage:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Transact:
+class Transact(NamedTuple):
     """Run user code and decide its slot in one database transaction; gives back what the code returned."""
 
     fn: Callable[..., Any]
@@ -260,8 +237,7 @@ class Transact:
     isolation: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunHere:
+class RunHere(NamedTuple):
     """Run a workflow that was recorded as claimed by this process, nested in the one that called it."""
 
     workflow: NewWorkflow
@@ -270,8 +246,7 @@ class RunHere:
     kwargs: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(NamedTuple):
     """What may come true for a waiter: see `durable.models.Wait`."""
 
     kind: str
@@ -280,8 +255,7 @@ class Condition:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Park:
+class Park(NamedTuple):
     """Wait until one of `conditions` may have come true, or until a time (seconds since the epoch).
 
     The performer may wait in memory and give the operation its turn again, or unwind the run and let it wait in the
@@ -300,8 +274,7 @@ Command = Record | Ask | Call | Manage | Transact | RunHere | Park
 # --- what the recorder commits for a run
 
 
-@dataclass(slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How a workflow ends. `status` is one of states.FINAL."""
 
     status: str
@@ -311,8 +284,7 @@ class Ending:
     fingerprint: str | None = None
 
 
-@dataclass(slots=True)
-class Letting:
+class Letting(NamedTuple):
     """A run lets go of its workflow: parked on conditions, or released to whoever is next."""
 
     reason: str | None
@@ -322,8 +294,7 @@ class Letting:
     detail: str = ""
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One thing that a run wants committed, under its fence `(workflow, epoch)`."""
 
     workflow: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import NonDeterminism, Stopped
 from ..serializers.base import Serializer
@@ -13,8 +13,7 @@ from ..serializers.errors import decode_error, encode_error
 from .commands import Effect, Record, Row
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """A decided slot, as read back."""
 
     name: str

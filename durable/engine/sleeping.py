@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from .commands import Park
@@ -17,6 +16,6 @@ def sleep(scope: Any, seconds: float) -> Operation:
     else:
         wake_at = scope.now() + max(0.0, seconds)
         record = slot.success(wake_at)
-        yield replace(record, rows=(replace(record.rows[0], completed_at=wake_at),))  # its row spans the sleep
+        yield record._replace(rows=(record.rows[0]._replace(completed_at=wake_at),))  # its row spans the sleep
     while scope.now() < wake_at:
         yield Park("sleep", until=wake_at)

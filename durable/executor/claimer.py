@@ -5,7 +5,6 @@ Notifications, completions and due timers cut the rest short. A queue is `hot` w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ..backends.backend import Abilities
@@ -15,6 +14,8 @@ from .service import Service
 
 BATCH = 100
 SOON_SECONDS = 0.05
+LONGEST_REST_SECONDS = 0.01
+"""When it is nearly full, an executor rests after a claim for as long as that took, but no longer than this."""
 
 
 class Claimer(Service):
@@ -30,7 +31,7 @@ class Claimer(Service):
         self.lines: dict[str, Line] = {}
         self.can = Abilities()
         self._told: set[str] = set()
-        self._next_pulse = self._next_look = 0.0
+        self._next_pulse = self._next_look = self._rests_until = 0.0
         self._wake_at: float | None = None
         self._deadline: float | None = None
 
@@ -61,17 +62,22 @@ class Claimer(Service):
         self.wake()
 
     def tick(self) -> float:
-        now = self.clock.monotonic()
-        if now >= self._next_pulse:
+        now, settings = self.clock.monotonic(), self.executor.settings
+        every = settings.LEASE_SECONDS / 5
+        looks = self._serves and now >= self._next_look
+        early = min(settings.POLL_SECONDS, every / 2) if looks else 0.0  # one statement does both
+        beats = now >= self._next_pulse - early
+        if looks:
+            self._next_look = now + settings.POLL_SECONDS
+            self.look(beats=beats)
+        elif beats:
             self.pulse()
-            self._next_pulse = now + self.executor.settings.LEASE_SECONDS / 5
+        if beats:
+            self._next_pulse = now + every
         if self._deadline is not None and self._deadline <= self.executor.lease.now():
             self.expire()
-        if not self.executor.lease.holds or self.executor.is_draining or not self.executor.claims:
+        if not self._serves:
             return max(0.01, min(self._next_pulse - self.clock.monotonic(), self._until(self._deadline)))
-        if now >= self._next_look:
-            self._next_look = now + self.executor.settings.POLL_SECONDS
-            self.look()
         while self._wake_at is not None and self._wake_at <= self.executor.lease.now():
             self.promote()
         for line in self.lines.values():
@@ -86,13 +92,47 @@ class Claimer(Service):
     def _until(self, moment: float | None) -> float:
         return float("inf") if moment is None else moment - self.executor.lease.now()
 
+    @property
+    def _serves(self) -> bool:
+        return self.executor.lease.holds and not self.executor.is_draining and self.executor.claims
+
     def pulse(self) -> None:
         """Renew the lease and publish what runs; learn the database's clock."""
+        sent = self.clock.monotonic(), self.clock.now()
+        self._renewed(*sent, self.backend.pulse(self.session, **self._beat()))
+
+    def look(self, *, beats: bool = False) -> None:
+        """Read the queues' limits, find which have ready work, and when the next timer and deadline are due; `beats`:
+        and be a pulse. What others say meanwhile stands."""
+        self.can = self.executor.abilities(self.session)
+        self.hot, self._wake_at, self._deadline = set(), None, None
+        sent = self.clock.monotonic(), self.clock.now()
+        seen = self.backend.poll(self.session, self.can, self._beat() if beats else None)
+        if beats:
+            self._renewed(*sent, seen.beat)
+        before, self.limits = self.limits, self.executor.queue_limits(seen.queues)
+        limited = {queue for queue, limits in self.limits.items() if limits.is_limited}
+        if fresh := {queue for queue in limited if queue in before and not before[queue].is_limited}:
+            running = [run.workflow_id for run in list(self.executor.running.values()) if run.claimed.queue in fresh]
+            self.backend.admit_running(self.session, self.executor.id, running)
+        self.lines = {queue: line for queue, line in self.lines.items() if queue in limited}
+        self.hot |= {queue for queue in seen.ready if queue in self.limits}
+        self._due(seen.wake_at, seen.deadline)
+
+    def _due(self, wake_at: float | None, deadline: float | None) -> None:
+        self._wake_at, self._deadline = earliest(self._wake_at, wake_at), earliest(self._deadline, deadline)
+
+    def _look_ahead(self) -> None:
+        self._wake_at = self._deadline = None
+        self._due(*self.backend.next_due(self.session))
+
+    def _beat(self) -> dict[str, Any]:
         executor = self.executor
-        sent, sent_at = self.clock.monotonic(), self.clock.now()
-        answer = self.backend.pulse(
-            self.session, executor.id, executor.settings.LEASE_SECONDS, len(executor.running), executor.activity()
-        )
+        return {"me": executor.id, "lease": executor.settings.LEASE_SECONDS, "running": len(executor.running),
+                "activity": executor.activity()}  # fmt: skip
+
+    def _renewed(self, sent: float, sent_at: float, answer: tuple[bool, float] | None) -> None:
+        executor = self.executor
         if answer is None:
             executor.begin_anew()
             return
@@ -102,42 +142,29 @@ class Claimer(Service):
         if draining and not executor.is_draining:
             executor.is_draining = True
 
-    def look(self) -> None:
-        """Read the queues' limits, find which have ready work, and when the next timer is due."""
-        before, self.limits = self.limits, self.executor.queue_limits(self.session)
-        limited = {queue for queue, limits in self.limits.items() if limits.is_limited}
-        if fresh := {queue for queue in limited if queue in before and not before[queue].is_limited}:
-            running = [run.workflow_id for run in list(self.executor.running.values()) if run.claimed.queue in fresh]
-            self.backend.admit_running(self.session, self.executor.id, running)
-        self.lines = {queue: line for queue, line in self.lines.items() if queue in limited}
-        self.can = self.executor.abilities(self.session)
-        self.hot = set()
-        self.hot |= set(self._ready_among(self.limits))
-
-    def _ready_among(self, queues: Iterable[str]) -> list[str]:
-        """Which queues have ready work; learn of the next timer and deadline. What others say meanwhile stands."""
-        self._wake_at = self._deadline = None
-        ready, wake_at, deadline = self.backend.look(self.session, queues, self.can)
-        self._wake_at, self._deadline = earliest(self._wake_at, wake_at), earliest(self._deadline, deadline)
-        return ready
-
     def promote(self) -> None:
         rows = self.backend.promote(self.session)
         self.hot |= {queue for _, queue in rows if queue in self.limits}
-        self._ready_among(())
+        self._look_ahead()
         self.executor.tell({queue for _, queue in rows})
 
     def expire(self) -> None:
         """Cancel what has run out of time, here or anywhere."""
         rows = self.backend.expire(self.session)
-        self._ready_among(())
+        self._look_ahead()
         self.executor.has_expired(rows, self.session)
 
     def claim(self) -> None:
         while self.executor.room > 0 and self.hot and not self.stopping.is_set():
-            before = len(self.hot)
+            if (
+                self.executor.room < self.executor.concurrency / 2
+            ):  # one statement for several that end: not one for each
+                self.clock.rest(self.stopping, self._rests_until - self.clock.monotonic())
+            before, began = len(self.hot), self.clock.monotonic()
             with self.executor.taking:  # a start in this process takes of the same room
                 taken = self._claim(min(self.executor.room, BATCH))
+            ended = self.clock.monotonic()
+            self._rests_until = ended + min(ended - began, LONGEST_REST_SECONDS)
             if taken == 0 and len(self.hot) == before:
                 return
 

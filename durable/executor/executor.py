@@ -17,7 +17,7 @@ from django.db import DatabaseError
 
 from .. import serializers, signals
 from ..backends.backend import Abilities, Claimed, Orphan, backend
-from ..backends.session import Own
+from ..backends.session import Own, Rows
 from ..chance import Chance, chance
 from ..conf import conf
 from ..engine import commands as c
@@ -192,12 +192,10 @@ class Executor:
         rows = session.run(self.backend.sql.latest_version, {"application": self.settings.APPLICATION_NAME})
         return rows[0][0] if rows else None
 
-    def queue_limits(self, session: Own) -> dict[str, Any]:
-        """The limits in force of every queue that it serves."""
-        rows = session.run(self.backend.sql.queue_limits, {})
-        found = {row[0]: QueueLimits(*row) for row in rows}
-        served = {name: found[name] for name in found if self.queues is None or name in self.queues}
-        served[INTERNAL_QUEUE] = QueueLimits(INTERNAL_QUEUE, False, None, None, None, None, False)
+    def queue_limits(self, rows: Rows) -> dict[str, Any]:
+        """The limits in force of every queue that it serves, of the rows of all."""
+        mine = (row for row in rows if self.queues is None or row[0] in self.queues or row[0] == INTERNAL_QUEUE)
+        served = {row[0]: QueueLimits(*row) for row in mine}
         if self.claims and set(served) != self._heard:
             self._hear(set(served))
         return served

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import Any
 
 from django.db import connections
 
-from ..backends.backend import backend
+from ..backends.backend import backend, claimed_here
 from ..backends.writing import apply
 from ..chance import chance
 from ..engine import commands as c
@@ -18,7 +17,7 @@ from ..registry import registry
 from . import living
 from .executor import Executor
 from .hub import stop_hubs
-from .run import Run, claimed_here
+from .run import Run
 
 _starting = threading.Lock()
 
@@ -50,7 +49,7 @@ def begin(new: c.NewWorkflow, definition: Any) -> tuple[Run | None, str]:
     if connections[alias].in_atomic_block:
         raise InsideAtomic(verb=new.name, alias=alias)
     owner = executor()
-    new = replace(new, id=new.id or chance.new_id(), executor=owner.id)
+    new = new._replace(id=new.id or chance.new_id(), executor=owner.id)
     inserted = owner.readers.read(lambda session: apply(owner.backend, session, [new]))
     if new.id not in inserted:
         return None, new.id
@@ -94,7 +93,7 @@ def _taker(new: c.NewWorkflow, definition: Any) -> Executor | None:
 
 def _inserted(owner: Executor, new: c.NewWorkflow, definition: Any) -> Run | None:
     """The run of a workflow that was inserted as `owner`'s; None when its id was there already."""
-    new = replace(new, id=new.id or chance.new_id(), executor=owner.id)
+    new = new._replace(id=new.id or chance.new_id(), executor=owner.id)
     inserted = owner.readers.read(lambda session: apply(owner.backend, session, [new]))
     return Run(owner, claimed_here(new), definition) if new.id in inserted else None
 

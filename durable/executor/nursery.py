@@ -139,8 +139,8 @@ class Nursery:
             place.waits[future] = park
             most = self.executor.settings.PARK_AFTER_SECONDS
             if left > most or self.executor.is_draining:
-                patience = most if park.conditions and not self.executor.is_draining else 0.0
-                thinking = loop.call_later(patience, self._consider, place)
+                patience = most - run.waited(park) if park.conditions and not self.executor.is_draining else 0.0
+                thinking = loop.call_later(max(0.0, patience), self._consider, place)
         try:
             await future
             while place is not None and place.undecided is not None:
@@ -214,12 +214,22 @@ class Nursery:
         give_back()
 
 
+_is_giving_back = threading.Lock()
+
+
 def give_back() -> None:
     """Close the connections that are not to be kept of the thread in which asgiref lets coroutines use the ORM.
 
-    Without that, it would keep one that the server has closed, and every later run would fail on it.
+    Without that, it would keep one that the server has closed, and every later run would fail on it. Of many runs that
+    end at once one does it.
     """
-    SyncToAsync.single_thread_executor.submit(close_connections)
+    if _is_giving_back.acquire(blocking=False):
+        SyncToAsync.single_thread_executor.submit(_give_back)
+
+
+def _give_back() -> None:
+    _is_giving_back.release()  # first: a run that ends from now on may have used a connection since
+    close_connections()
 
 
 def _settler(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None], place: Place | None) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import cached_property
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -18,6 +19,7 @@ from ..backends.session import Session
 from ..backends.writing import apply, waking
 from ..chance import chance
 from ..conf import conf
+from ..context import leave, scope
 from ..engine import commands as c
 from ..engine.journal import Journal, Slot
 from ..errors import InsideAtomic, OutsideWorkflow, PayloadTooLarge
@@ -56,8 +58,9 @@ class Outside:
     epoch: int | None = None
     seq = 0
 
-    def __init__(self) -> None:
-        self.journal = Journal(self.workflow_id, serializers.get(conf().SERIALIZER), encode, chance.now)
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal(self.workflow_id, serializers.get(conf().SERIALIZER), encode, chance.now)
 
     def open(self, name: str, kind: str) -> Slot:
         return Slot(self.journal, self.seq, name, kind, None, chance.now())
@@ -135,8 +138,12 @@ class InStep(Outside):
         self.executor_id = run.executor_id
         self.epoch = run.epoch
         self.seq = frame.seq
-        super().__init__()
-        self.journal.closed_in_steps = run.journal.closed_in_steps
+
+    @cached_property
+    def journal(self) -> Journal:  # most steps write nothing
+        journal = super().journal
+        journal.closed_in_steps = self.run.journal.closed_in_steps
+        return journal
 
 
 class Managing(InStep):
@@ -149,6 +156,23 @@ class InTransaction(InStep):
     place = "transaction"
 
 
+class Inside:
+    """While a step's code runs, its scope is the step's."""
+
+    __slots__ = ("run", "step", "token")
+
+    def __init__(self, run: Any, step: InStep):
+        self.run, self.step = run, step
+
+    def __enter__(self) -> None:
+        self.token = scope.set(self.step)
+        self.run.frame, self.run.since = self.step.frame, self.run.executor.clock.monotonic()
+
+    def __exit__(self, *_: Any) -> None:
+        leave(self.token)
+        self.run.frame = None
+
+
 def tell(conditions: list[dict[str, str]], changed: set[str], session: Session | None = None) -> None:
     """After a commit: wake who waits for it, here and elsewhere. A sweep does it when this process dies first.
 
@@ -156,15 +180,15 @@ def tell(conditions: list[dict[str, str]], changed: set[str], session: Session |
     """
     engine = backend()
     session = session or engine.borrowed()
-    if conditions:  # who waits in memory need not wait for what follows
-        hub().announce(changed)
+    hub().announce(changed)  # who waits in memory need not wait for what follows
+    queues = set()
     for _ in range(WAKE_TRIES if conditions else 0):
         woken, certain = waking(engine, session, conditions)
-        changed = changed | {f"q:{queue}" for _, queue in woken}
+        queues |= {f"q:{queue}" for _, queue in woken}
         if certain:
             break
         chance.rest(_NEVER, WAKE_PAUSE_SECONDS)
-    hub().announce(changed)
+    hub().announce(queues)
 
 
 def keys_of(park: c.Park) -> list[str]:

@@ -6,13 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from django.db import connections
 
 log = logging.getLogger("durable.executor")
 
-IDLE_SECONDS = 30.0
+IDLE_SECONDS = 10.0
+"""After so long without work a thread ends, and gives back its memory."""
 
 
 class Pool:
@@ -41,7 +42,7 @@ class Pool:
                 thread = threading.Thread(target=self._work, name=f"{self.name}-{len(self._threads) + 1}", daemon=True)
                 self._threads.add(thread)
                 thread.start()
-        self._jobs.put(job)
+            self._jobs.put(job)  # under the lock: a thread that would end sees it, or is not counted above
 
     def stop(self) -> None:
         """End the idle threads; busy ones end with their job."""
@@ -57,7 +58,7 @@ class Pool:
 
     def _work(self) -> None:
         try:
-            while (job := self._jobs.get()) is not None:
+            while job := self._next():
                 try:
                     job()
                 except BaseException:
@@ -70,6 +71,17 @@ class Pool:
             connections.close_all()
             with self._lock:
                 self._threads.discard(threading.current_thread())
+
+    def _next(self) -> Callable[[], None] | None:
+        """The next job; None when this thread is to end."""
+        while True:
+            try:
+                return self._jobs.get(timeout=IDLE_SECONDS)
+            except Empty:
+                with self._lock:
+                    if self._jobs.empty():
+                        self._threads.discard(threading.current_thread())
+                        return None
 
 
 def close_connections() -> None:

@@ -26,24 +26,33 @@ log = logging.getLogger("durable.recorder")
 
 LARGEST_BATCH = 500
 BUSY_SECONDS = 0.005
-SQLITE_DUTY_SECONDS = 0.001
-"""A pause between batches while more wait: SQLite's lock is unfair, and web processes want it too."""
+SQLITE_REST_SECONDS = 0.001
+"""On SQLite a writer rests after a batch for as long as it held the lock, at least so long: the lock is unfair, and web
+processes want it too."""
+
+
+Then = Callable[["Ticket"], None]
 
 
 class Ticket:
     """An entry on its way: a verdict, the ids that it inserted, or the error that refused it."""
 
-    __slots__ = ("entry", "error", "future", "inserted", "lock", "loop", "verdict")
+    __slots__ = ("entry", "error", "future", "inserted", "lock", "loop", "then", "verdict")
 
-    def __init__(self, entry: c.Entry, loop: asyncio.AbstractEventLoop | None = None):
+    def __init__(self, entry: c.Entry, loop: asyncio.AbstractEventLoop | None = None, then: Then | None = None):
         self.entry = entry
+        self.then = then
         self.verdict: Verdict | None = None
         self.inserted: set[str] = set()
         self.error: BaseException | None = None
         self.loop = loop
         self.future: asyncio.Future[None] | None = loop.create_future() if loop else None
+
+    def locked(self) -> Ticket:
+        """For the writer thread, which releases the lock when it is decided."""
         self.lock = threading.Lock()
         self.lock.acquire()
+        return self
 
     def outcome(self) -> Ticket:
         if self.error is not None:
@@ -76,7 +85,7 @@ class Recorder:
                 self._committing.release()
             if ticket.verdict is not None or ticket.error is not None:
                 return ticket.outcome()
-        self.inbox.append(ticket)
+        self.inbox.append(ticket.locked())
         self._wake_writer()
         ticket.lock.acquire()
         return ticket.outcome()
@@ -90,6 +99,23 @@ class Recorder:
         assert ticket.future is not None
         await ticket.future
         return ticket.outcome()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a commit would have to wait for another."""
+        return bool(self.inbox) or self._committing.locked()
+
+    def post(self, entry: c.Entry, then: Then) -> None:
+        """Leave an entry to the writer, which tells `then` what became of it."""
+        ticket = Ticket(entry, then=then)
+        try:
+            self._check()
+        except LeaseLost as error:
+            ticket.error = error
+            then(ticket)
+        else:
+            self.inbox.append(ticket)
+            self._wake_writer()
 
     def stop(self) -> None:
         """Commit what waits, then end; whatever comes later is refused."""
@@ -109,19 +135,21 @@ class Recorder:
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="durable-recorder", daemon=True)
                     self._thread.start()
-        self._arrived.set()
+        if not self._arrived.is_set():
+            self._arrived.set()
 
     def _run(self) -> None:
         while not (self._stopped.is_set() and not self.inbox):
             self._arrived.wait()
             self._arrived.clear()
             while self.inbox:
+                began = chance.monotonic()
                 with self._committing:
                     batch = [self.inbox.popleft() for _ in range(min(len(self.inbox), LARGEST_BATCH))]
                     self._write(batch)
                 self._settle(batch)
                 if self.inbox and self.backend.vendor == "sqlite":
-                    self._stopped.wait(SQLITE_DUTY_SECONDS)
+                    self._stopped.wait(max(SQLITE_REST_SECONDS, chance.monotonic() - began))
 
     def _settle(self, batch: list[Ticket]) -> None:
         """Hand out verdicts, waking each event loop once; try again what found a row locked."""
@@ -132,6 +160,8 @@ class Recorder:
                 busy.append(ticket)
             elif ticket.loop:
                 loops.setdefault(ticket.loop, []).append(ticket)
+            elif ticket.then:
+                ticket.then(ticket)
             else:
                 ticket.lock.release()
         for loop, tickets in loops.items():

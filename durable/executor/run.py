@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,9 +12,9 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from ..backends.backend import Claimed
+from .. import signals
+from ..backends.backend import Claimed, claimed_here
 from ..backends.writing import Verdict
-from ..chance import chance
 from ..context import leave
 from ..context import scope as current
 from ..engine import commands as c
@@ -23,8 +24,10 @@ from ..registry import registry
 from ..serializers import encode_error, fingerprint
 from ..states import Status
 from .interrupting import interruptibly, left_to_others
-from .outside import LONGEST_WAIT_SECONDS, InStep, Managing, decode, encode, keys_of
+from .outside import LONGEST_WAIT_SECONDS, Inside, InStep, Managing, decode, encode, keys_of
 from .transacting import transact
+
+log = logging.getLogger("durable.executor")
 
 
 class Run:
@@ -46,6 +49,7 @@ class Run:
         self.direct = direct
         self.above = above
         self.serializer = executor.serializer(claimed.serialization)
+        self.now = executor.lease.now
         self.encode = partial(encode, serializer=self.serializer)
         """What a workflow stores is written as its row says, so that a change of the settings mixes nothing."""
         self.journal = Journal(
@@ -54,6 +58,8 @@ class Run:
         self.journal.is_first = claimed.is_fresh
         self.closed: ControlFlow | None = None
         self.has_left = False
+        self.kept: c.Record | None = None
+        self.waits: dict[Any, float] = {}
         self.ending: c.Ending | None = None
         self.error: BaseException | None = None
         self.value: Any = None
@@ -71,9 +77,6 @@ class Run:
             self.close(stopped)
             raise
 
-    def now(self) -> float:
-        return self.executor.lease.now()
-
     def mark(self) -> int:
         return self.executor.hub.mark()
 
@@ -90,25 +93,25 @@ class Run:
     # --- carrying out commands
 
     def perform(self, command: c.Command) -> Any:
-        self.may_go_on(command)
         try:
+            self.may_go_on(command)
             return self._perform(command)
         except LeaseLost as lost:
             raise self.without_lease(lost) from lost
 
     async def aperform(self, command: c.Command) -> Any:
-        self.may_go_on(command)
         try:
+            self.may_go_on(command)
             return await self._aperform(command)
         except LeaseLost as lost:
             raise self.without_lease(lost) from lost
 
     def _perform(self, command: c.Command) -> Any:
         match command:
+            case c.Record() if self.keeps(command):
+                return set()
             case c.Record():
-                with self.under_lease():
-                    ticket = self.executor.recorder.commit(self.entry(record=command))
-                return self.settle(ticket, command)
+                return self.settle(self.executor.recorder.commit(self.entry(record=command)), command)
             case c.Ask(question):
                 return self.executor.readers.ask(question)
             case c.Call(fn, args, kwargs, frame):
@@ -129,10 +132,10 @@ class Run:
 
     async def _aperform(self, command: c.Command) -> Any:
         match command:
+            case c.Record() if self.keeps(command):
+                return set()
             case c.Record():
-                with self.under_lease():
-                    ticket = await self.executor.recorder.acommit(self.entry(record=command))
-                return self.settle(ticket, command)
+                return self.settle(await self.executor.recorder.acommit(self.entry(record=command)), command)
             case c.Ask(question):
                 return await self.executor.readers.aask(question)
             case c.Call(fn, args, kwargs, frame):
@@ -153,6 +156,12 @@ class Run:
                 return await self.executor.nursery.park(self, command)
         raise TypeError(f"a coroutine cannot perform {type(command).__name__}")
 
+    def keeps(self, record: c.Record) -> bool:
+        """Whether the step is all there is to its workflow: it is then recorded together with its end."""
+        if self.definition.is_one_step and record.rows:
+            self.kept = record
+        return self.kept is not None
+
     def entry(self, **what: Any) -> c.Entry:
         return c.Entry(self.workflow_id, self.epoch, executor=self.executor_id, **what)
 
@@ -161,7 +170,7 @@ class Run:
         if self.closed:
             raise self.closed
         if not self.executor.lease.holds:
-            raise self.without_lease(LeaseLost(seconds=self.executor.lease.seconds))
+            raise LeaseLost(seconds=self.executor.lease.seconds)
         if self.executor.is_draining and not self.direct and not isinstance(command, c.Record):
             self.release_at_boundary()
 
@@ -179,6 +188,7 @@ class Run:
     def settle(self, ticket: Any, command: c.Record) -> set[str] | None:
         """Turn a verdict into what the operation sees: the ids that were inserted, None when nothing was written."""
         verdict = ticket.verdict
+        self.waits.clear()
         if verdict is Verdict.DONE:
             self.executor.has_recorded(self, command)
             return ticket.inserted
@@ -193,14 +203,6 @@ class Run:
             stopped.__cause__ = error
             raise self.close(stopped)
         raise self.close(Cancelled() if verdict is Verdict.CANCELLED else Fenced())
-
-    @contextmanager
-    def under_lease(self) -> Iterator[None]:
-        """The end of a lease unwinds the run; it is no error that a workflow could catch as if its step had failed."""
-        try:
-            yield
-        except LeaseLost as error:
-            raise self.close(Fenced()) from error
 
     def close(self, why: ControlFlow) -> ControlFlow:
         """Nothing more is performed for this run; gives back what its code is unwound with."""
@@ -232,12 +234,16 @@ class Run:
         most = self.executor.settings.PARK_AFTER_SECONDS
         if (not park.conditions and left > most) or self.executor.pool.is_crowded:
             return 0.0
-        return min(left, most)
+        return min(left, most - self.waited(park))
+
+    def waited(self, park: c.Park) -> float:
+        """Seconds since this wait began: it may have been woken for nothing, as by any commit on SQLite."""
+        now = self.executor.clock.monotonic()
+        return now - self.waits.setdefault((park.reason, park.conditions), now)
 
     def let_go(self, letting: c.Letting) -> None:
         """Leave memory. Returns only when what the run would wait for has come true meanwhile."""
-        with self.under_lease():
-            ticket = self.executor.recorder.commit(self.entry(letting=letting))
+        ticket = self.executor.recorder.commit(self.entry(letting=letting))
         if ticket.verdict is Verdict.TRUE:
             return
         if ticket.verdict is Verdict.DONE:
@@ -255,20 +261,20 @@ class Run:
             args, kwargs = self.inputs(args, kwargs)
             self.value = refuse_coroutine(self.definition.fn(*args, **kwargs), self.definition.name)
         except KeyboardInterrupt:  # of a direct call: its process ends, and an executor goes on
-            with left_to_others(self) as (entry, settle):
-                settle(self.executor.recorder.commit(entry))
+            with left_to_others(self) as (letting, settle):
+                settle(self.executor.recorder.commit(letting))
             raise
         except BaseException as error:
             self.error = error
         finally:
             leave(token)
-        try:
-            if (ending := self.outcome()) is not None:
-                self.ended(self.executor.recorder.commit(self.entry(ending=ending)), ending)
-        except LeaseLost as error:
-            self.close(Fenced()).__cause__ = error
-        finally:
-            self.executor.left(self)
+        if (entry := self.last_entry()) is None:
+            return
+        if self.is_watched or not self.executor.recorder.is_busy:
+            with self.leaving():
+                self.ended(self.executor.recorder.commit(entry))
+        else:  # its thread need not wait
+            self.executor.recorder.post(entry, self.left)
 
     async def aexecute(self, args: tuple[Any, ...] | None = None, kwargs: dict[str, Any] | None = None) -> None:
         """`execute` for a coroutine workflow."""
@@ -282,21 +288,54 @@ class Run:
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():  # its loop ends, not the workflow: an executor goes on
-                with left_to_others(self) as (entry, settle):
-                    settle(await self.executor.recorder.acommit(entry))
+                with left_to_others(self) as (letting, settle):
+                    settle(await self.executor.recorder.acommit(letting))
                 raise
             self.error = error
         except BaseException as error:
             self.error = error
         finally:
             leave(token)
+        if (entry := self.last_entry()) is None:
+            return
+        if self.is_watched:
+            with self.leaving():
+                self.ended(await self.executor.recorder.acommit(entry))
+        else:
+            self.executor.recorder.post(entry, self.left)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody in this process goes on when it has ended: its caller, or who listens to the signal."""
+        return self.direct or self.above is not None or bool(signals.workflow_finished.receivers)
+
+    def last_entry(self) -> c.Entry | None:
+        """What ends the workflow. None when this run has no say in that: it has left then."""
+        ending = None
         try:
-            if (ending := self.outcome()) is not None:
-                self.ended(await self.executor.recorder.acommit(self.entry(ending=ending)), ending)
+            ending = self.outcome()
+        finally:
+            if ending is None:
+                self.executor.left(self)
+        return None if ending is None else self.entry(record=self.kept, ending=ending)
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """The run leaves memory, whatever became of its ending."""
+        try:
+            yield
         except LeaseLost as error:
             self.close(Fenced()).__cause__ = error
         finally:
             self.executor.left(self)
+
+    def left(self, ticket: Any) -> None:
+        """The writer has decided about its ending, for which nobody waited."""
+        try:
+            with self.leaving():
+                self.ended(ticket.outcome())
+        except Exception:
+            log.exception("the end of %s was not stored; it will be recovered", self.workflow_id)
 
     def inputs(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         if args is None:
@@ -326,10 +365,12 @@ class Run:
             return None
         return failed(self.error)
 
-    def ended(self, ticket: Any, ending: c.Ending) -> None:
+    def ended(self, ticket: Any) -> None:
         if ticket.verdict is Verdict.DONE:
-            self.ending = ending
-            self.executor.has_ended(self, ending)
+            if self.kept is not None:
+                self.executor.has_recorded(self, self.kept)
+            self.ending = ticket.entry.ending
+            self.executor.has_ended(self, self.ending)
         else:
             self.close(Cancelled() if ticket.verdict is Verdict.CANCELLED else Fenced())
 
@@ -341,43 +382,10 @@ class Run:
         return Inside(self, step)
 
 
-class Inside:
-    """While a step's code runs, its scope is the step's."""
-
-    __slots__ = ("run", "step", "token")
-
-    def __init__(self, run: Run, step: InStep):
-        self.run, self.step = run, step
-
-    def __enter__(self) -> None:
-        self.token = current.set(self.step)
-        self.run.frame, self.run.since = self.step.frame, self.run.executor.clock.monotonic()
-
-    def __exit__(self, *_: Any) -> None:
-        leave(self.token)
-        self.run.frame = None
-
-
 def failed(error: BaseException) -> c.Ending:
     return c.Ending(
         Status.ERROR, error=encode_error(error), error_type=type(error).__name__, fingerprint=fingerprint(error)
     )
-
-
-def claimed_here(new: c.NewWorkflow) -> Claimed:
-    """A workflow that was inserted already claimed, as if it had been claimed from a queue."""
-    return Claimed(
-        new.id, 1, new.name, new.class_name, new.config_name, new.input, new.serialization, 0, new.queue, new.parent,
-        new.authenticated_user, new.assumed_role, new.authenticated_roles, 0, new.version, new.partition_key,
-        deadline_of(new),
-    )  # fmt: skip
-
-
-def deadline_of(new: c.NewWorkflow) -> float | None:
-    """When a workflow that starts now is to be cancelled, as the insert computes it too."""
-    if new.deadline is not None or new.timeout is None:
-        return new.deadline
-    return chance.now() + new.timeout
 
 
 def refuse_coroutine(value: Any, name: str) -> Any:

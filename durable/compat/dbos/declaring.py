@@ -245,11 +245,11 @@ def receiver_of(call: Any, args: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]
 def start_on(declared: Declared, receiver: Any) -> Any:
     """How a declared function is started, on an instance or class when it is a method."""
     from ...definition import Start
-    from ...options import StartOptions
+    from ...options import NO_OPTIONS
 
     made = declared.native()
     definition = made if declared.kind == "workflow" else made.definition
-    return Start(definition, StartOptions(), receiver)
+    return Start(definition, NO_OPTIONS, receiver)
 
 
 def start_of(fn: Any) -> Any:
