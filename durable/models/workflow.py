@@ -130,7 +130,9 @@ class Workflow(models.Model):
             models.Index("forked_from", name="workflow_forked", condition=Q(forked_from__isnull=False)),
             models.Index("created_at", "id", name="workflow_forks", condition=Q(forked_from__isnull=False)),
             models.Index("created_at", "id", name="workflow_was_forked", condition=Q(was_forked_from=True)),
-            models.Index("error_type", "created_at", "id", name="workflow_error", condition=Q(error_type__isnull=False)),
+            models.Index(
+                "error_type", "created_at", "id", name="workflow_error", condition=Q(error_type__isnull=False)
+            ),
             models.Index("schedule", "created_at", name="workflow_schedule", condition=Q(schedule__isnull=False)),
         ]  # fmt: skip
         constraints = [
