@@ -148,7 +148,7 @@ class Following:
         """Wait for a change, or until it is time to look anyway: polling makes it correct."""
         seconds = NOTIFIED_POLL_SECONDS if backend().listens else conf().POLL_SECONDS
         heartbeat = self.last_sent + HEARTBEAT_SECONDS - time.monotonic()
-        if await until_changed([f"w:{self.workflow}"], since, min(seconds, heartbeat)):
+        if await until_changed([f"w:{self.workflow}", f"v:{self.workflow}"], since, min(seconds, heartbeat)):
             await asyncio.sleep(COALESCE_SECONDS)  # what is written in one breath goes out in one look
         elif heartbeat <= seconds:
             self.last_sent = time.monotonic()

@@ -117,6 +117,6 @@ async def bulletin(pk: str, stream: str | None, alias: str) -> AsyncIterator[str
                 spoke = time.monotonic()
                 yield ": still here\n\n"
             rest = LOOK_SECONDS if found.is_held else LOOK_PARKED_SECONDS
-            await until_changed([f"w:{pk}", f"c:{pk}"], since, rest)
+            await until_changed([f"{kind}:{pk}" for kind in "wvc"], since, rest)
     finally:
         LOOKOUT.submit(forget, alias)

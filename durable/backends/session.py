@@ -92,6 +92,15 @@ class BorrowedPostgres(Borrowed):
                 return wire.run(sql, params)
         return super().run(sql, params)
 
+    def together(self, statements: Sequence[Statement], *, last: bool = False) -> list[Rows]:
+        """One round trip where no transaction is open: the server makes them one."""
+        wrapper = connections[self.alias]
+        with wrapper.wrap_database_errors:
+            wire = self._wire(wrapper)
+            if wire is not None and len(statements) > 1 and not wire.is_in_transaction:
+                return wire.together(statements)
+        return super().together(statements)
+
     def _wire(self, wrapper: Any) -> Any:
         wrapper.close_if_health_check_failed()
         wrapper.ensure_connection()

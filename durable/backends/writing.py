@@ -230,13 +230,15 @@ def waking(backend: Backend, session: Session, conditions: list[Json]) -> tuple[
     Their targets are locked first: a workflow that parks at this moment holds that lock too, so either it has seen the
     cause or its wait is visible here. Not certain means that a row was locked elsewhere: ask again.
     """
-    with session.transaction():
-        ids = {condition["t"] for condition in conditions}
-        held = {row[0] for row in backend.run(session, backend.sql.lock, ids=backend.pack(sorted(ids)))}
-        [woken] = session.together(
-            [(backend.sql.wake, {"true": json.dumps(conditions), "now": chance.now()})], last=True
-        )
-        return woken, not _exist(backend, session, ids - held)
+    ids = {condition["t"] for condition in conditions}
+    now = chance.now()
+    locked, woken = session.together(
+        [
+            (backend.sql.lock, {"ids": backend.pack(sorted(ids)), "now": now}),
+            (backend.sql.wake, {"true": json.dumps(conditions), "now": now}),
+        ]
+    )
+    return woken, not _exist(backend, session, ids - {row[0] for row in locked})
 
 
 def judge(backend: Backend, session: Session, entry: c.Entry) -> Verdict:

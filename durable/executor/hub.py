@@ -1,8 +1,9 @@
 """Wake-ups: who waits in this process for what, and how other processes are told.
 
 A notification makes waiting short and never makes it correct: every waiter looks again by itself. Keys are
-`w:<workflow>` (a message, an event or its end), `c:<workflow>` (its owner changed: cancelled,
-resumed), `q:<queue>`, `t:` (a timer was set) and `s:*` (a schedule was changed).
+`w:<workflow>` (a message for it, or its end), `event:<workflow>/<key>` and `stream:<workflow>/<key>`, `v:<workflow>`
+(any of those two), `c:<workflow>` (its owner changed: cancelled, resumed), `q:<queue>`, `t:` (a timer was set) and
+`s:*` (a schedule was changed).
 """
 
 from __future__ import annotations

@@ -193,7 +193,10 @@ def tell(conditions: list[dict[str, str]], changed: set[str], session: Session |
 
 def keys_of(park: c.Park) -> list[str]:
     """The hub's keys for what a parked operation waits for."""
-    return [f"w:{condition.target}" for condition in park.conditions]
+    kinds = {"event": "event:{target}/{detail}", "stream": "stream:{target}/{detail}"}
+    return [
+        kinds.get(each.kind, "w:{target}").format(target=each.target, detail=each.detail) for each in park.conditions
+    ]
 
 
 async def until_changed(keys: list[str], since: int, seconds: float) -> bool:

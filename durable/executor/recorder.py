@@ -25,7 +25,8 @@ from .lease import Lease
 log = logging.getLogger("durable.recorder")
 
 LARGEST_BATCH = 500
-BUSY_SECONDS = 0.005
+BUSY_SECONDS = (0.001, 0.02)
+"""Before another try when all of a batch found its rows locked: at first, and at most; doubled each time."""
 SQLITE_REST_SECONDS = 0.001
 """On SQLite a writer rests after a batch for as long as it held the lock, at least so long: the lock is unfair, and web
 processes want it too."""
@@ -72,6 +73,7 @@ class Recorder:
         self._starting = threading.Lock()
         self._arrived = threading.Event()
         self._stopped = threading.Event()
+        self._busy_seconds = BUSY_SECONDS[0]
         self._thread: threading.Thread | None = None
 
     def commit(self, entry: c.Entry) -> Ticket:
@@ -167,9 +169,12 @@ class Recorder:
         for loop, tickets in loops.items():
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_resolve, tickets)
+        if len(busy) < len(batch):
+            self._busy_seconds = BUSY_SECONDS[0]
         if busy:
             if len(busy) == len(batch):
-                self._stopped.wait(BUSY_SECONDS)
+                self._stopped.wait(self._busy_seconds)
+                self._busy_seconds = min(2 * self._busy_seconds, BUSY_SECONDS[1])
             self.inbox.extend(busy)
             self._arrived.set()
 
@@ -222,8 +227,10 @@ def changes(entry: c.Entry) -> set[str]:
         match effect:
             case c.Deliver(destination):
                 changed.add(f"w:{destination}")
-            case c.Publish(workflow) | c.Append(workflow):
-                changed.add(f"w:{workflow}")
+            case c.Publish(workflow, key):
+                changed |= {f"v:{workflow}", f"event:{workflow}/{key}"}
+            case c.Append(workflow, key):
+                changed |= {f"v:{workflow}", f"stream:{workflow}/{key}"}
             case c.NewWorkflow(queue=queue, executor=None, delay=None):
                 changed.add(f"q:{queue}")
             case c.NewWorkflow(delay=float() | int()):
