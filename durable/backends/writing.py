@@ -141,10 +141,10 @@ def write(backend: Backend, session: Session, entries: list[c.Entry]) -> Written
     """Commit entries of distinct or equal workflows; see `Verdict` for what may become of each."""
     written = Written()
     if len(entries) == 1 and (row := _sole_row(entries[0])):
-        if not backend.run(session, backend.sql.record_one, **row_of(entries[0].workflow, entries[0].epoch, row)):
-            _judge(backend, session, entries, written)
-        else:
+        if session.run(backend.sql.record_one, row_of(entries[0].workflow, entries[0].epoch, row)):
             written.verdicts[id(entries[0])] = Verdict.DONE
+        else:
+            _judge(backend, session, entries, written)
         return written
     choosy = [entry for entry in entries if is_choosy(entry)]
     for entry in choosy:

@@ -162,8 +162,10 @@ class Run:
             self.kept = record
         return self.kept is not None
 
-    def entry(self, **what: Any) -> c.Entry:
-        return c.Entry(self.workflow_id, self.epoch, executor=self.executor_id, **what)
+    def entry(
+        self, record: c.Record | None = None, ending: c.Ending | None = None, letting: c.Letting | None = None
+    ) -> c.Entry:  # fmt: skip
+        return c.Entry(self.workflow_id, self.epoch, record, ending, letting, self.executor_id)
 
     def may_go_on(self, command: c.Command) -> None:
         """Between operations a run learns that it is closed, or that its executor is draining or without a lease."""
