@@ -70,6 +70,12 @@ class Wire:
 
     def together(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Rows]:
         """The rows of several statements, sent at once: one round trip, and one transaction where none is open."""
+        results = self._at_once(statements)
+        if any(result.status == pq.ExecStatus.FATAL_ERROR and self._is_outdated(result) for result in results):
+            results = self._at_once(statements)
+        return [self._rows(result) for result in results]
+
+    def _at_once(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[pq.abc.PGresult]:
         ready = []
         for sql, params in statements:
             text, names = numbered(sql)
@@ -86,7 +92,7 @@ class Wire:
         except BaseException:  # what the server still has to say must not be taken for the answer to something else
             self.pg.finish()
             raise
-        return [self._rows(result) for result in results]
+        return results
 
     def _plan(self, sql: str, text: bytes) -> bytes:
         name = self._plans.get(sql)

@@ -123,6 +123,9 @@ class Own(Session):
     def __init__(self, alias: str):
         self.lock = threading.RLock()
         self.wrapper = connections.create_connection(alias)
+        # Of a pool it would take, and give back, connections with its own settings and statements.
+        options = {name: value for name, value in self.wrapper.settings_dict["OPTIONS"].items() if name != "pool"}
+        self.wrapper.settings_dict = {**self.wrapper.settings_dict, "OPTIONS": options}
         self.wrapper.inc_thread_sharing()
         self.raw: Any = None
 

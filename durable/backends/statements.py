@@ -183,7 +183,8 @@ class Statements(Steering):
             update durable_workflow set run_after = {d.now}, wake_at = null, updated_at = {d.now}
             where {d.among("id", waiting.format(source=source) + d.lock_w)} returning id, queue"""
 
-        ended = some("""durable_workflow w where w.id = x.w and (w.epoch = x.e and w.status <> 'PENDING'
+        ended = some("""durable_workflow w where w.id = x.w
+                and (w.epoch = x.e and w.status <> 'PENDING' and x.t <> 'released'
                 or w.epoch = x.e + 1 and (w.status <> 'PENDING' or w.executor is null))""")
         first = f"not {some('durable_attempt a where a.workflow_id = x.w and a.epoch = x.e')}"
         self.attempts = f"""

@@ -149,7 +149,7 @@ def write(backend: Backend, session: Session, entries: list[c.Entry]) -> Written
     choosy = [entry for entry in entries if is_choosy(entry)]
     for entry in choosy:
         _write_or_refuse(backend, session, entry, written)
-    targeted = [entry for entry in entries if targets(entry)]
+    targeted = [entry for entry in entries if targets(entry) and not is_choosy(entry)]
     plain = [entry for entry in entries if not targets(entry) and not is_choosy(entry)]
     if plain:
         _write(backend, session, plain, written)

@@ -12,7 +12,7 @@ from django.db import connections
 
 log = logging.getLogger("durable.executor")
 
-IDLE_SECONDS = 10.0
+IDLE_SECONDS = 2.0
 """After so long without work a thread ends, and gives back its memory."""
 
 

@@ -35,7 +35,7 @@ log = logging.getLogger("durable.executor")
 
 CHANGED = "s:*"
 """The hub's key for any change of any schedule."""
-READ_EVERY_SECONDS = 10.0
+READ_EVERY_SECONDS = 15.0
 READ_APART_SECONDS = 0.2
 """On SQLite every commit of another process wakes everybody; the schedules are not read again at each of them."""
 LATE = timedelta(seconds=10)

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import IntegrityError, OperationalError, close_old_connections, connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
@@ -21,7 +20,7 @@ from durable.backends.backend import backend
 from durable.backends.session import Own, is_passing
 from durable.backends.writing import Verdict, write
 from durable.engine import commands as c
-from durable.models import Message, Step, Workflow
+from durable.models import Event, Step, Workflow
 from durable.models.fields import Now
 from tests.app.models import Effect
 from tests.support import databases, wait_until
@@ -53,14 +52,15 @@ def session(database: str) -> Iterator[Own]:
 
 @pytest.fixture
 def past_the_cursor(database: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The statements that go past the cursor of the driver, from now on."""
+    """The statements of this thread that go past the cursor of the driver, from now on."""
     if database != "postgresql":
         pytest.skip("SQLite's cursor is as quick")
     seen: list[str] = []
-    run = libpq.Wire.run
+    run, here = libpq.Wire.run, threading.current_thread()
 
     def noted(wire: Any, sql: str, params: Any) -> Any:
-        seen.append(" ".join(sql.split()))
+        if threading.current_thread() is here:
+            seen.append(" ".join(sql.split()))
         return run(wire, sql, params)
 
     monkeypatch.setattr(libpq.Wire, "run", noted)
@@ -96,10 +96,22 @@ def test_a_savepoint_takes_back_what_was_enqueued_in_it_and_nothing_else(databas
     assert list(Workflow.objects.values_list("id", flat=True)) == [kept.workflow_id]
 
 
-def test_nothing_is_enqueued_in_a_transaction_that_is_broken(database):
+def refused_by_the_database() -> None:
+    with pytest.raises(IntegrityError):
+        Effect.objects.create(key=None)
+
+
+def refused_by_the_code() -> None:
+    """An inner block that is no savepoint fails: to Django the transaction is broken, to the database it is not."""
+    Effect.objects.count()
+    with pytest.raises(ZeroDivisionError), transaction.atomic(savepoint=False):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("breaks", [refused_by_the_database, refused_by_the_code])
+def test_nothing_is_enqueued_in_a_transaction_that_is_broken(database, breaks):
     with transaction.atomic():
-        with pytest.raises(IntegrityError):
-            Effect.objects.create(key=None)
+        breaks()
         with pytest.raises(TransactionManagementError):
             line.enqueue(nothing)
         transaction.set_rollback(True)
@@ -194,12 +206,12 @@ def test_without_health_checks_it_is_an_error_once_and_replaced_for_the_next_req
 
 
 @pytest.fixture
-def pooled(database: str) -> Iterator[None]:
-    """Django takes its connections from a pool that holds one, and makes a second when both are in use."""
+def pooled(database: str, settings: Any) -> Iterator[None]:
+    """Django takes its connections from a pool, which has one."""
     if database != "postgresql":
         pytest.skip("SQLite has no pool")
-    here = settings.DATABASES["default"]
-    pool = {"min_size": 1, "max_size": 2, "timeout": 10}
+    settings.DURABLE = {**settings.DURABLE, "LISTEN_NOTIFY": False}  # which would hold it
+    here, pool = settings.DATABASES["default"], {"min_size": 1, "max_size": 1, "timeout": 10}
     with databases.as_default({**here, "OPTIONS": {**here["OPTIONS"], "pool": pool}}):
         yield
         connection.close()
@@ -312,10 +324,10 @@ def test_a_transaction_within_another_is_part_of_it(session):
 
 
 def parent_and(child: str) -> c.Entry:
-    """A parent's entry that starts a child under an id which may be in use, and sends it something."""
+    """A parent's entry that starts a child under an id which may be in use, and publishes something."""
     new = c.NewWorkflow(child, nothing.name, "{}", "sessions", is_named=True, parent="parent")
     row = c.Row(1, nothing.name, "child", child=child)
-    return c.Entry("parent", 1, c.Record((row,), (new, c.Deliver("other", "topic", "key", "1"))), executor="e")
+    return c.Entry("parent", 1, c.Record((row,), (new, c.Publish("parent", "key", 1, "1"))), executor="e")
 
 
 def test_a_child_that_is_refused_takes_nothing_of_its_entry_along(session):
@@ -325,10 +337,10 @@ def test_a_child_that_is_refused_takes_nothing_of_its_entry_along(session):
     plain = c.Entry("other", 1, c.Record((c.Row(1, "step", "step"), c.Row(2, "step", "step"))), executor="e")
     written = write(backend(), session, [refused, plain])
     assert written.verdicts == {id(refused): Verdict.REFUSED, id(plain): Verdict.DONE}
-    assert not Message.objects.exists() and not Step.objects.filter(workflow_id="parent").exists()
+    assert not Event.objects.exists() and not Step.objects.filter(workflow_id="parent").exists()
     free = parent_and("free")
     assert write(backend(), session, [free]).verdicts == {id(free): Verdict.DONE}
-    assert Message.objects.count() == Step.objects.filter(workflow_id="parent", child="free").count() == 1
+    assert Event.objects.count() == Step.objects.filter(workflow_id="parent", child="free").count() == 1
     assert Workflow.objects.get(pk="free").parent == "parent"
 
 

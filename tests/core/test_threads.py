@@ -57,16 +57,16 @@ def test_a_thread_that_has_work_now_and_then_stays(pool):
 
 
 class Jobs:
-    """A queue whose first patience ends when the test says so."""
+    """A queue of which the second wait ends without a job, when the test says so."""
 
     def __init__(self) -> None:
         self.inner: SimpleQueue[Any] = SimpleQueue()
-        self.is_patient, self.waits, self.gives_up = True, threading.Event(), threading.Event()
+        self.asked, self.waits, self.gives_up = 0, threading.Event(), threading.Event()
         self.put, self.empty = self.inner.put, self.inner.empty
 
     def get(self, timeout: float) -> Any:
-        if self.is_patient and self.inner.empty():
-            self.is_patient = False
+        self.asked += 1
+        if self.asked == 2:
             self.waits.set()
             assert self.gives_up.wait(10)
             raise Empty

@@ -173,6 +173,20 @@ def test_a_transaction_whose_connection_is_lost_raises_that_and_is_not_half_done
     assert list(Effect.objects.values_list("key", flat=True)) == ["c"]
 
 
+def test_who_is_interrupted_while_it_waits_leaves_no_answer_behind(session, monkeypatch):
+    session.connect()
+
+    def interrupt(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr(session.wire, "_wait", interrupt)
+        session.together([("select 2", {}), ("select 3", {})])
+    assert session.raw.closed
+    session.close()
+    assert session.run(*ONE) == [(1,)]
+
+
 # --- prepared statements
 
 
@@ -198,12 +212,10 @@ def test_a_statement_that_the_server_has_forgotten_is_prepared_again(session):
 
 def test_one_that_is_forgotten_within_a_transaction_fails_that_and_is_prepared_again_after_it(session, settings):
     session.run(INSERT, {"k": "known"})
-    with session.transaction():
-        session.run(*ONE)
-    session.raw.execute("deallocate all")
     if settings.DURABLE["PREPARED_STATEMENTS"]:
-        with pytest.raises((ProgrammingError, OperationalError)), session.transaction():
+        with pytest.raises(ProgrammingError, match="does not exist"), session.transaction():
             session.run("select 2", {})
+            session.raw.execute("deallocate all")
             session.run(INSERT, {"k": "lost"})
     assert session.run(INSERT, {"k": "found"}) == []
     assert list(Effect.objects.values_list("key", flat=True)) == ["known", "found"]
