@@ -1,4 +1,4 @@
-"""Statements on PostgreSQL through libpq itself: prepared once for each connection, sent and answered in one call of C.
+"""Statements on PostgreSQL through libpq itself: prepared at their second use, sent and answered in one call of C.
 
 psycopg's cursor costs 45 µs of Python a statement, its `wait` for the answer most of it; a step is one statement, so
 this is the floor of everything. The connection stays psycopg's (and Django's): its types load the rows, its errors are
@@ -12,7 +12,7 @@ import selectors
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import DataError, OperationalError, errors, pq
 from psycopg.adapt import Transformer
@@ -38,14 +38,21 @@ def numbered(sql: str) -> tuple[bytes, tuple[str, ...]]:
     return PLACE.sub(place, sql).encode(), tuple(names)
 
 
+class Types(NamedTuple):
+    """The types of a connection without the connection: one that held itself would outlive its last user."""
+
+    adapters: Any
+    connection: None = None
+
+
 class Wire:
     """What a psycopg connection speaks through. One thread at a time; not while a cursor of it is at work."""
 
     def __init__(self, connection: Any, prepares: bool):
         self.pg: pq.abc.PGconn = connection.pgconn
         self.prepares = prepares
-        self._loading = Transformer(connection)
-        self._plans: dict[str, bytes] = {}
+        self._loading = Transformer(Types(connection.adapters))
+        self._plans: dict[str, bytes | None] = {}
         self._numbers = count(1)
 
     @property
@@ -61,11 +68,12 @@ class Wire:
         """All rows of one statement."""
         text, names = numbered(sql)
         values: Any = [encoded(params[name]) for name in names]  # psycopg's types know no None
-        if not self.prepares:
+        plan = self._plan(sql, text)
+        if plan is None:
             return self._rows(self.pg.exec_params(text, values))
-        result = self.pg.exec_prepared(self._plan(sql, text), values)
+        result = self.pg.exec_prepared(plan, values)
         if result.status == pq.ExecStatus.FATAL_ERROR and self._is_outdated(result):
-            result = self.pg.exec_prepared(self._plan(sql, text), values)
+            result = self.pg.exec_params(text, values)
         return self._rows(result)
 
     def together(self, statements: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Rows]:
@@ -79,12 +87,14 @@ class Wire:
         ready = []
         for sql, params in statements:
             text, names = numbered(sql)
-            plan = self._plan(sql, text) if self.prepares else text
-            ready.append((plan, [encoded(params[name]) for name in names]))
+            ready.append((text, self._plan(sql, text), [encoded(params[name]) for name in names]))
         self.pg.enter_pipeline_mode()
         try:
-            for plan, values in ready:
-                (self.pg.send_query_prepared if self.prepares else self.pg.send_query_params)(plan, values)
+            for text, plan, values in ready:
+                if plan is None:
+                    self.pg.send_query_params(text, values)
+                else:
+                    self.pg.send_query_prepared(plan, values)
             self.pg.pipeline_sync()
             self._flush()
             results = self._until_synced()
@@ -94,13 +104,17 @@ class Wire:
             raise
         return results
 
-    def _plan(self, sql: str, text: bytes) -> bytes:
-        name = self._plans.get(sql)
-        if name is None:
+    def _plan(self, sql: str, text: bytes) -> bytes | None:
+        """The name of a prepared statement; None at its first use, which is the last of many a short connection."""
+        if not self.prepares:
+            return None
+        if sql not in self._plans:
+            self._plans[sql] = None
+        elif self._plans[sql] is None:
             name = b"durable_%d" % next(self._numbers)
             self._rows(self.pg.prepare(name, text))
             self._plans[sql] = name
-        return name
+        return self._plans[sql]
 
     def _is_outdated(self, result: pq.abc.PGresult) -> bool:
         state = result.error_field(pq.DiagnosticField.SQLSTATE) or b""
