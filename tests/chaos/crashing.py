@@ -8,7 +8,13 @@ import sys
 from collections import Counter
 from typing import Any
 
+from durable.backends.writing import Verdict
 from durable.executor import recorder, transacting
+
+
+def is_written(written: Any, entry: Any) -> bool:
+    """Whether it was, and not put off because somebody held its row."""
+    return written.verdicts[id(entry)] is not Verdict.BUSY
 
 
 class Points:
@@ -31,7 +37,8 @@ class Points:
             names = [self.name(entry) for entry in entries]
             self.reach("before", names)
             written = write(backend, session, entries)
-            self.reach("after", names)
+            done = [name for entry, name in zip(entries, names, strict=True) if is_written(written, entry)]
+            self.reach("after", done)
             return written
 
         def records(run: Any, command: Any, *rest: Any) -> None:

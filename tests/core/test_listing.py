@@ -170,7 +170,7 @@ def test_attributes_that_a_start_sets_are_found(database):
 @pytest.mark.parametrize(
     ("criteria", "index"),
     [
-        ({"schedule": "s"}, "workflow_schedule"), ({"forked_from": ["a", "b"]}, "workflow_forked"),
+        ({"schedule": "s"}, "workflow_schedule"), ({"forked_from": ["a", "b"]}, "workflow_fork"),
         ({"parent": "p"}, "workflow_parent"), ({"error_type": "E"}, "workflow_error"),
         ({"completed_before": NOON}, "workflow_created"), ({"started_before": NOON}, "workflow_created"),
         ({"name": ["a", "b"]}, "workflow_name"), ({"queue": "q"}, "workflow_queue"),
